@@ -289,3 +289,21 @@ void msgpack_cursor_skip (msgpack_cursor_t *self, unsigned depth)
         }
     }
 }
+
+uint64_t msgpack_cursor_key (msgpack_cursor_t *self, uint64_t *seen)
+{
+    if (msgpack_cursor_kind (self) != MSGPACK_KIND_UINT) {
+        msgpack_cursor_skip (self, 0);
+        return 0;
+    }
+    uint64_t key = msgpack_cursor_uint (self);
+    if (key >= 64 || self->rc) {
+        return 0;
+    }
+    if (*seen >> key & 1) {
+        msgpack_cursor_fail (self);
+        return 0;
+    }
+    *seen |= UINT64_C (1) << key;
+    return key;
+}

@@ -168,6 +168,12 @@ static inline bool msgpack_cursor_take_nil (msgpack_cursor_t *self)
     return false;
 }
 
+// Read the key of a pair of a map whose keys are small numbers: a number of 1 .. 63 that is marked
+// in *seen (0 before the first pair). 0 if it is a key nobody knows: a larger number, 0, or a
+// scalar of another kind. A number that comes twice is refused, so that no two readers can take
+// different values [MP-3].
+uint64_t msgpack_cursor_key (msgpack_cursor_t *self, uint64_t *seen);
+
 // Read one whole object of any permitted kind, checked in one pass: every length fits, arrays and
 // maps are at most `depth` inside each other (0 .. MSGPACK_DEPTH_MAX; 0 permits no array or map).
 void msgpack_cursor_skip (msgpack_cursor_t *self, unsigned depth);
