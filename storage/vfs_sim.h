@@ -55,40 +55,40 @@ typedef void (vfs_sim_delay_fn) (void *context, vfs_sim_op_t op, uint64_t bytes,
 // Chances in parts per million of one operation (garbage: of one sector); all 0: a disk that only
 // forgets. A flipped or stale read leaves the medium as it is.
 typedef struct {
-    uint64_t capacity_bytes;      // 0: unlimited; beyond it DT_ERR_NO_SPACE
-    uint32_t garbage_ppm;         // an unsynced sector is garbage after a crash
-    uint32_t read_error_ppm;      // DT_ERR_IO
-    uint32_t read_flip_ppm;       // one bit of what is read is wrong
-    uint32_t read_stale_ppm;      // a sector is read as it was before its last sync
-    uint32_t write_error_ppm;     // DT_ERR_IO; some first sectors may have been written
-    uint32_t sync_error_ppm;      // DT_ERR_IO, of files and directories
-    uint32_t lost_write_ppm;      // success, but never reaches the medium
-    uint32_t misdirected_ppm;     // success, but lands at another sector, perhaps of another file
-    uint32_t stall_ppm;           // the delay hook is told to stand still
+    uint64_t capacity_bytes;  // 0: unlimited; beyond it DT_ERR_NO_SPACE
+    uint32_t garbage_ppm;     // an unsynced sector is garbage after a crash
+    uint32_t read_error_ppm;  // DT_ERR_IO
+    uint32_t read_flip_ppm;   // one bit of what is read is wrong
+    uint32_t read_stale_ppm;  // a sector is read as it was before its last sync
+    uint32_t write_error_ppm; // DT_ERR_IO; some first sectors may have been written
+    uint32_t sync_error_ppm;  // DT_ERR_IO, of files and directories
+    uint32_t lost_write_ppm;  // success, but never reaches the medium
+    uint32_t misdirected_ppm; // success, but lands at another sector, perhaps of another file
+    uint32_t stall_ppm;       // the delay hook is told to stand still
     int64_t stall_min_ns;
     int64_t stall_max_ns;
 } vfs_sim_faults_t;
 
 // What happened to the disk so far.
 typedef struct {
-    uint64_t ops[VFS_SIM_OPS];    // operations begun
-    uint64_t changes;             // of them, those that vfs_sim_crash_at counts
+    uint64_t ops[VFS_SIM_OPS]; // operations begun
+    uint64_t changes;          // of them, those that vfs_sim_crash_at counts
     uint64_t bytes_read;
     uint64_t bytes_written;
     uint64_t crashes;
     uint64_t kills;
-    uint64_t sectors_old;         // unsynced sectors that a crash took back,
-    uint64_t sectors_new;         // kept,
-    uint64_t sectors_garbage;     // or destroyed
-    uint64_t sizes_lost;          // unsynced sizes that a crash took back, in part or whole
-    uint64_t names_kept;          // unsynced directory changes that a crash kept
-    uint64_t names_lost;          // or lost
+    uint64_t sectors_old;     // unsynced sectors that a crash took back,
+    uint64_t sectors_new;     // kept,
+    uint64_t sectors_garbage; // or destroyed
+    uint64_t sizes_lost;      // unsynced sizes that a crash took back, in part or whole
+    uint64_t names_kept;      // unsynced directory changes that a crash kept
+    uint64_t names_lost;      // or lost
     uint64_t read_errors;
     uint64_t read_flips;
     uint64_t read_stales;
     uint64_t write_errors;
     uint64_t sync_errors;
-    uint64_t other_errors;        // planned failures of other operations
+    uint64_t other_errors; // planned failures of other operations
     uint64_t lost_writes;
     uint64_t misdirected_writes;
     uint64_t no_space;
@@ -116,7 +116,8 @@ void vfs_sim_fail_at (vfs_sim_disk_t *self, vfs_sim_op_t op, uint64_t nth, int r
 
 // Stop at the nth (from 1) change from now on: that operation and all later ones of every mount
 // return DT_ERR_CLOSED and do nothing, until vfs_sim_crash or vfs_sim_kill. 0: forget the plan.
-// Changes are create, rename, unlink, mkdir, rmdir, sync_directory, write, sync, truncate, allocate.
+// Changes are create, rename, unlink, mkdir, rmdir, sync_directory, write, sync, truncate,
+// allocate.
 void vfs_sim_crash_at (vfs_sim_disk_t *self, uint64_t nth);
 
 // True: the planned crash point was reached and neither crash nor kill was called since.
