@@ -66,7 +66,9 @@ msgpack_kind_t msgpack_cursor_kind (const msgpack_cursor_t *self)
         return MSGPACK_KIND_BOOL;
     case 0xca ... 0xcb:
         return MSGPACK_KIND_FLOAT;
-    case 0xd0 ... 0xd3:
+    case 0xd0 ... 0xd3: // the sign is the first bit of the number
+        return msgpack_cursor_left (self) > 1 && self->place[1] < 0x80 ? MSGPACK_KIND_UINT
+                                                                       : MSGPACK_KIND_NEGATIVE;
     case 0xe0 ... 0xff:
         return MSGPACK_KIND_NEGATIVE;
     default:
@@ -84,6 +86,9 @@ uint64_t msgpack_cursor_uint_wide (msgpack_cursor_t *self)
         }
         if (type >= 0xcc && type <= 0xcf) {
             return s_take_number (self, 1u << (type - 0xcc));
+        }
+        if (msgpack_cursor_kind (self) == MSGPACK_KIND_UINT) {
+            return s_take_number (self, 1u << (type - 0xd0));
         }
     }
     msgpack_cursor_fail (self);

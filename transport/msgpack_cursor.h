@@ -30,7 +30,7 @@ typedef enum {
     MSGPACK_KIND_NIL,
     MSGPACK_KIND_BOOL,
     MSGPACK_KIND_UINT,
-    MSGPACK_KIND_NEGATIVE, // a signed integer below 0, or one sent in a signed encoding
+    MSGPACK_KIND_NEGATIVE, // an integer below 0
     MSGPACK_KIND_FLOAT,
     MSGPACK_KIND_BYTES, // str or bin
     MSGPACK_KIND_ARRAY,
@@ -85,7 +85,8 @@ msgpack_slice_t msgpack_cursor_bytes_wide (msgpack_cursor_t *self);
 uint32_t msgpack_cursor_array_wide (msgpack_cursor_t *self);
 uint32_t msgpack_cursor_map_wide (msgpack_cursor_t *self);
 
-// Read an unsigned integer of any width. A signed encoding is refused, whatever its value.
+// Read an unsigned integer of any width. Signed encodings are taken too unless their value is
+// negative: the packers of some languages use them for every number.
 static inline uint64_t msgpack_cursor_uint (msgpack_cursor_t *self)
 {
     if (__builtin_expect (self->place < self->end && *self->place < 0x80, 1)) {

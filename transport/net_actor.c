@@ -1,6 +1,6 @@
 #include "transport/net_actor.h"
 
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "actors/actor_host.h"
@@ -11,22 +11,23 @@
 #include "transport/protocol_request.h"
 
 enum {
-    ROUND_FRAMES = 512,                 // read before others get a turn
-    ROUND_BYTES = 2 * 1024 * 1024,      // the same, in bytes
-    SHARE_BYTES = 8 * 1024,             // a frame this long is shared, shorter ones are copied
-    BATCH_START = 16,                   // room a batch begins with
-    KINDS = 3,                          // NET_WRITE, NET_READ, NET_ADMIN
+    ROUND_FRAMES = 512,            // read before others get a turn
+    ROUND_BYTES = 2 * 1024 * 1024, // the same, in bytes
+    SHARE_BYTES = 8 * 1024,        // a frame this long is shared, shorter ones are copied
+    BATCH_START = 16,              // room a batch begins with
+    KINDS = 3,                     // NET_WRITE, NET_READ, NET_ADMIN
 };
 
-// A batch being filled. Bodies of short frames are copied behind each other into `copied`, and until
-// it is sealed item->body is an offset; bodies of long frames stay in the frame, shared as `blob`.
+// A batch being filled. Bodies of short frames are copied behind each other into `copied`, and
+// until it is sealed item->body is an offset; bodies of long frames stay in the frame, shared as
+// `blob`.
 typedef struct {
-    net_requests_t *requests; // NULL: no batch is open
-    uint32_t capacity;        // of requests->items
+    net_requests_t *requests;  // NULL: no batch is open
+    uint32_t capacity;         // of requests->items
     uint32_t clients_capacity; // of requests->clients
-    uint32_t timeout_ms;      // one for all of them
-    size_t bytes;             // bodies so far
-    dt_buffer_t copied;       // bodies and traces of short frames
+    uint32_t timeout_ms;       // one for all of them
+    size_t bytes;              // bodies so far
+    dt_buffer_t copied;        // bodies and traces of short frames
 } s_batch_t;
 
 typedef struct {
@@ -43,6 +44,8 @@ struct net {
     size_t groups_count;     //
     net_replies_t *own;      // replies made here in this round; NULL: none
     net_counters_t counters; //
+    atomic_size_t in_flight; // accepted and not yet answered; written by the actor's thread only
+    atomic_bool draining;    // new requests are refused
 };
 
 // --- replies made here ---------------------------------------------------------------------------
@@ -133,7 +136,7 @@ static void s_seal (net_t *self, s_group_t *group, s_batch_t *batch)
         self->env->now_ns (self->env) + (int64_t) batch->timeout_ms * INT64_C (1000000);
     int rc = actor_send (self->actor, group->group.actor, &requests->message);
     if (rc == 0) {
-        self->counters.in_flight += requests->count;
+        atomic_fetch_add_explicit (&self->in_flight, requests->count, memory_order_relaxed);
         return;
     }
     self->counters.refused += requests->count;
@@ -169,11 +172,10 @@ static bool s_fits (const s_batch_t *batch, const protocol_request_t *request,
                     const dt_blob_t *frame)
 {
     const net_requests_t *requests = batch->requests;
-    return requests->blob == frame && requests->count < NET_REQUESTS_MAX
-           && batch->bytes + request->body.bytes <= NET_REQUESTS_BYTES_MAX
-           && batch->timeout_ms == request->timeout_ms
-           && requests->read_mode == request->read_mode
-           && requests->message.type != NET_ADMIN;
+    return requests->blob == frame && requests->count < NET_REQUESTS_MAX &&
+           batch->bytes + request->body.bytes <= NET_REQUESTS_BYTES_MAX &&
+           batch->timeout_ms == request->timeout_ms && requests->read_mode == request->read_mode &&
+           requests->message.type != NET_ADMIN;
 }
 
 static uint32_t s_client_of (s_batch_t *batch, const net_client_t *client)
@@ -182,8 +184,8 @@ static uint32_t s_client_of (s_batch_t *batch, const net_client_t *client)
     uint32_t count = requests->clients_count;
     if (count > 0) {
         const net_client_t *last = &requests->clients[count - 1];
-        if (last->delimiter == client->delimiter
-            && transport_route_equal (&last->route, &client->route)) {
+        if (last->delimiter == client->delimiter &&
+            transport_route_equal (&last->route, &client->route)) {
             return count - 1;
         }
     }
@@ -303,7 +305,12 @@ static void s_on_request (net_t *self, const net_client_t *client,
         s_refuse (self, client, request->id, code, text);
         return;
     }
-    if (self->counters.in_flight >= self->options.limits.in_flight_max) {
+    if (atomic_load_explicit (&self->draining, memory_order_relaxed)) {
+        s_refuse (self, client, request->id, DT_ERR_STOPPING, "this node is stopping");
+        return;
+    }
+    if (atomic_load_explicit (&self->in_flight, memory_order_relaxed) >=
+        self->options.limits.in_flight_max) {
         self->counters.busy++;
         s_refuse (self, client, request->id, DT_ERR_BUSY,
                   "too many requests in flight on this node (in_flight_max); try again");
@@ -333,8 +340,9 @@ static void s_on_frame (net_t *self, transport_message_t *message)
     }
     if (rc < 0) {
         self->counters.malformed++;
-        s_refuse (self, &client, request.id, DT_ERR_MALFORMED,
-                  "not a well-formed request (see docs/PROTOCOL.md); the rest of the frame was dropped");
+        s_refuse (
+            self, &client, request.id, DT_ERR_MALFORMED,
+            "not a well-formed request (see docs/PROTOCOL.md); the rest of the frame was dropped");
     }
     if (shared) {
         dt_blob_unref (&shared);
@@ -390,9 +398,9 @@ static void s_on_mail (net_t *self, actor_message_t *message)
 {
     dt_assert (message->type == NET_REPLIES);
     net_replies_t *replies = (net_replies_t *) message;
-    dt_assert (self->counters.in_flight >= replies->replies);
-    self->counters.in_flight -= replies->replies;
     s_send (self, replies);
+    size_t before = atomic_fetch_sub (&self->in_flight, replies->replies);
+    dt_assert (before >= replies->replies);
     actor_message_free (&message);
 }
 
@@ -460,8 +468,7 @@ net_t *net_new (actor_host_t *host, const net_options_t *options)
 
 void net_add_group (net_t *self, const net_group_t *group)
 {
-    self->groups =
-        dt_realloc (self->groups, (self->groups_count + 1) * sizeof *self->groups);
+    self->groups = dt_realloc (self->groups, (self->groups_count + 1) * sizeof *self->groups);
     self->groups[self->groups_count++] = (s_group_t){.group = *group};
 }
 
@@ -486,6 +493,24 @@ void net_destroy (net_t **self_p)
 actor_t *net_actor (net_t *self)
 {
     return self->actor;
+}
+
+static void s_set_draining (void *argument)
+{
+    atomic_store (&((net_t *) argument)->draining, true);
+}
+
+void net_drain (net_t *self)
+{
+    // On the actor's own thread, between its turns: what it accepts before is counted before.
+    if (fiber_group_post (actor_group (self->actor), s_set_draining, self) != 0) {
+        atomic_store (&self->draining, true);
+    }
+}
+
+bool net_drained (const net_t *self)
+{
+    return atomic_load (&self->draining) && atomic_load (&self->in_flight) == 0;
 }
 
 const net_counters_t *net_counters (const net_t *self)

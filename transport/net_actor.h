@@ -5,8 +5,8 @@
 // refusals (malformed, unknown operation or group, too big, too many in flight).
 //
 // Bounds: in_flight_max requests accepted and not yet answered; a batch as in net_messages.h; the
-// port's own limits. Overflow: the request is answered BUSY. A reply to a client that does not read is
-// dropped and counted: to that client it is a lost reply.
+// port's own limits. Overflow: the request is answered BUSY. A reply to a client that does not read
+// is dropped and counted: to that client it is a lost reply.
 
 #ifndef NET_ACTOR_H
 #define NET_ACTOR_H
@@ -18,11 +18,12 @@
 
 typedef struct net net_t;
 
-// How a group treats an operation: NET_WRITE, NET_READ, NET_ADMIN, or 0 if there is no such operation.
+// How a group treats an operation: NET_WRITE, NET_READ, NET_ADMIN, or 0 if there is no such
+// operation.
 typedef uint16_t (net_kind_fn) (uint32_t operation);
 
-// Check an operation's body before it goes anywhere. 0, or the code to refuse it with (>= 0 of the store,
-// < 0 a DT_ERR_*), and in *text a static text that says what is wrong (may stay NULL).
+// Check an operation's body before it goes anywhere. 0, or the code to refuse it with (>= 0 of the
+// store, < 0 a DT_ERR_*), and in *text a static text that says what is wrong (may stay NULL).
 typedef int (net_check_fn) (void *argument, uint16_t operation, const uint8_t *body, size_t bytes,
                             const char **text);
 
@@ -40,7 +41,7 @@ typedef struct {
     uint64_t cluster_id;        // told in hello
     uint32_t node_id;           // told in hello
     const char *server_version; // told in hello; outlives the actor
-    protocol_limits_t limits;   // told in hello; frame_bytes_max and in_flight_max are enforced here
+    protocol_limits_t limits; // told in hello; frame_bytes_max and in_flight_max are enforced here
 } net_options_t;
 
 // Create the actor on a host.
@@ -54,6 +55,12 @@ void net_destroy (net_t **self_p);
 
 actor_t *net_actor (net_t *self);
 
+// Refuse new requests with STOPPING from now on; what was accepted is still answered. Any thread.
+void net_drain (net_t *self);
+
+// After net_drain: everything that was accepted has been answered. Any thread.
+bool net_drained (const net_t *self);
+
 typedef struct {
     uint64_t frames;       // received
     uint64_t requests;     // in them
@@ -61,7 +68,6 @@ typedef struct {
     uint64_t busy;         // of these: too many in flight
     uint64_t malformed;    // of these: could not be read
     uint64_t replies_lost; // the client was gone or did not read
-    uint64_t in_flight;    // accepted and not yet answered
 } net_counters_t;
 
 // On the actor's thread.

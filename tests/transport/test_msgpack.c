@@ -219,6 +219,25 @@ START_TEST (skip_takes_floats_and_negatives_but_they_cannot_be_read)
 }
 END_TEST
 
+START_TEST (signed_encodings_are_read_unless_negative)
+{
+    static const char *objects[] = {"\xd0\x7f", "\xd1\x7f\1", "\xd2\x7f\0\0\1",
+                                    "\xd3\0\0\0\0\0\0\0\5"};
+    static const size_t sizes[] = {2, 3, 5, 9};
+    static const uint64_t values[] = {0x7f, 0x7f01, 0x7f000001, 5};
+    for (int i = 0; i < 4; i++) {
+        msgpack_cursor_t cursor;
+        msgpack_cursor_init (&cursor, objects[i], sizes[i]);
+        ck_assert_int_eq (msgpack_cursor_kind (&cursor), MSGPACK_KIND_UINT);
+        ck_assert_uint_eq (msgpack_cursor_uint (&cursor), values[i]);
+        ck_assert (msgpack_cursor_finished (&cursor));
+        msgpack_cursor_init (&cursor, objects[i], sizes[i] - 1);
+        ck_assert_uint_eq (msgpack_cursor_uint (&cursor), 0);
+        ck_assert_int_eq (cursor.rc, DT_ERR_MALFORMED);
+    }
+}
+END_TEST
+
 START_TEST (ext_objects_and_c1_are_refused)
 {
     static const uint8_t types[] = {0xc1, 0xc7, 0xc8, 0xc9, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8};
@@ -312,6 +331,7 @@ int main (void)
     tcase_add_test (tests, random_objects_read_and_write_as_msgpack_c_does);
     tcase_add_test (tests, skip_accepts_eight_levels_and_refuses_nine);
     tcase_add_test (tests, skip_takes_floats_and_negatives_but_they_cannot_be_read);
+    tcase_add_test (tests, signed_encodings_are_read_unless_negative);
     tcase_add_test (tests, ext_objects_and_c1_are_refused);
     tcase_add_test (tests, errors_stay);
     tcase_add_test (tests, bombs_are_refused_or_skipped_without_memory);
