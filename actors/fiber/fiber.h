@@ -29,8 +29,8 @@ typedef struct fiber_group fiber_group_t;
 typedef void (fiber_fn) (void *argument);
 
 typedef struct {
-    bool daemon;        // does not keep its group alive; cancelled when the last other fiber ended
-    unsigned budget;    // wake-ups per dispatcher round before it waits for the next; 0: 1
+    bool daemon;     // does not keep its stopping group alive: cancelled when only daemons are left
+    unsigned budget; // wake-ups per dispatcher round before it waits for the next; 0: 1
     size_t stack_bytes; // usable stack; 0: the dispatcher's default
 } fiber_options_t;
 
@@ -61,7 +61,8 @@ int fiber_sleep_until (int64_t deadline_ns);
 // was requested (at once, after a yield, if it was before).
 int fiber_sleep_unless_stopping (int64_t deadline_ns);
 
-// Wait until the fiber has ended. Not self. The fiber stays joinable only while fiber_hold keeps it.
+// Wait until the fiber has ended. Not self. The fiber stays joinable only while fiber_hold keeps
+// it.
 int fiber_join (fiber_t *self, int64_t deadline_ns);
 
 // Keep the fiber's memory after its end until fiber_release, so that it can be joined.
@@ -76,7 +77,7 @@ void fiber_cancel (fiber_t *self);
 bool fiber_cancelled (const fiber_t *self);
 
 // Push a function that runs when the running fiber ends before fiber_cleanup_pop, newest first.
-// It must not wait.
+// It must not wait (asserted).
 void fiber_cleanup_push (fiber_fn *fn, void *argument);
 
 // Take the newest cleanup back; run: call it now.
@@ -85,6 +86,11 @@ void fiber_cleanup_pop (bool run);
 // Report an error that the fiber's group cannot survive: the group is asked to stop, and
 // fiber_dispatcher_run returns rc if the group was marked essential. Logged with fiber and group.
 void fiber_fatal (int rc, const char *why);
+
+// A section in which the running fiber must not be suspended: a lock is held, or a socket is in the
+// middle of a message. Sections nest; a wait or yield inside asserts.
+void fiber_no_yield_begin (void);
+void fiber_no_yield_end (void);
 
 // Run fn (argument) on the thread's own big stack, from a fiber: for calls with deep stacks
 // (printf family, getaddrinfo, qsort of unknown depth). fn must not wait.

@@ -7,6 +7,7 @@
 #ifndef FIBER_BACKEND_H
 #define FIBER_BACKEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,8 +21,11 @@ typedef struct {
     void (*wait) (fiber_backend_t *self, int64_t deadline_ns);
     // End the current wait, or the next one. Any thread.
     void (*wake) (fiber_backend_t *self);
-    // Which of count (> 0) ready fibers runs next: 0 is the head of the queue.
+    // Which of count (> 1) ready fibers runs next: 0 is the head of the queue. NULL: always 0.
     size_t (*choose) (fiber_backend_t *self, size_t count);
+    // Whether a round with ready fibers may do without looking at input, timers and the clock. Must
+    // be cheap, and true only for some microseconds after a wait. NULL: never.
+    bool (*skip) (fiber_backend_t *self);
 } fiber_backend_ops_t;
 
 struct fiber_backend {

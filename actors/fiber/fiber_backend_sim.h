@@ -31,6 +31,13 @@ uint64_t fiber_backend_sim_at (fiber_backend_sim_t *self, int64_t time_ns, fiber
 // Forget an event; false if it ran already.
 bool fiber_backend_sim_cancel (fiber_backend_sim_t *self, uint64_t id);
 
+// When the next event is due; INT64_MAX if none is scheduled.
+int64_t fiber_backend_sim_next_ns (const fiber_backend_sim_t *self);
+
+// Whether the last wait found neither event nor deadline nor wake: if all dispatchers are idle, the
+// simulated program is in a deadlock.
+bool fiber_backend_sim_stuck (const fiber_backend_sim_t *self);
+
 // 64-bit hash of every scheduling decision so far (time, choice), for comparing two runs.
 uint64_t fiber_backend_sim_trace (const fiber_backend_sim_t *self);
 

@@ -17,11 +17,12 @@
 #include "base/dt_env.h"
 
 typedef struct {
-    const char *name;          // copied; in logs and the census
-    fiber_backend_t *backend;  // borrowed; outlives the dispatcher
-    const dt_env_t *env;       // borrowed; for log lines
-    size_t stack_bytes;        // default usable stack of a fiber; 0: 64 KiB
-    size_t stacks_pooled_max;  // stacks kept for reuse; 0: 1024
+    const char *name;         // copied; in logs and the census
+    fiber_backend_t *backend; // borrowed; outlives the dispatcher
+    const dt_env_t *env;      // borrowed; for log lines
+    size_t stack_bytes;       // default usable stack of a fiber; 0: 64 KiB
+    size_t stacks_pooled_max; // unused stacks whose memory is kept for reuse; 0: 1024
+    bool paint_stacks; // for tests: fill stacks so that their high-water marks can be measured
 } fiber_dispatcher_options_t;
 
 // Create a dispatcher. It is bound to the thread that first calls run or turn.
@@ -34,15 +35,22 @@ void fiber_dispatcher_destroy (fiber_dispatcher_t **self_p);
 // essential group that failed.
 int fiber_dispatcher_run (fiber_dispatcher_t *self);
 
-// One round; waits at most until deadline_ns when nothing is ready (a deadline in the past: does not
-// wait). True while there is a group that is not finished.
+// One round; waits at most until deadline_ns when nothing is ready (a deadline in the past: does
+// not wait). True while there is a group that is not finished.
 bool fiber_dispatcher_turn (fiber_dispatcher_t *self, int64_t deadline_ns);
 
-// Ask all groups to stop, all at once. Any thread.
+// Ask all groups, and those made later, to stop, all at once. Any thread.
 void fiber_dispatcher_request_stop (fiber_dispatcher_t *self);
 
-// Nanoseconds of the backend's clock as of this round: cheap, up to a round old.
+// Nanoseconds of the backend's clock as of this round: cheap, up to a round old (on the real
+// backend up to 20 us more while fibers stay ready).
 int64_t fiber_dispatcher_round_ns (const fiber_dispatcher_t *self);
+
+// Whether a fiber is ready or something was posted, so that the next turn will not wait.
+bool fiber_dispatcher_ready (fiber_dispatcher_t *self);
+
+// The error of the essential group that failed first; 0 if none did.
+int fiber_dispatcher_failure (const fiber_dispatcher_t *self);
 
 // When the next sleeper is due; FIBER_FOREVER if none.
 int64_t fiber_dispatcher_next_deadline_ns (const fiber_dispatcher_t *self);
@@ -50,9 +58,12 @@ int64_t fiber_dispatcher_next_deadline_ns (const fiber_dispatcher_t *self);
 // How many rounds were completed. Any thread; a watchdog reads it.
 uint64_t fiber_dispatcher_rounds (const fiber_dispatcher_t *self);
 
-// Append one line per live fiber: group, name, state, what it waits for, since when, deadline, stack
-// high-water mark where it is measured.
+// Append one line per live fiber: group, name, state, what it waits for, since when, deadline,
+// stack high-water mark where it is measured.
 void fiber_dispatcher_census (fiber_dispatcher_t *self, dt_buffer_t *out);
+
+// Most stack bytes that any ended fiber used; 0 unless stacks are painted.
+size_t fiber_dispatcher_stack_peak_bytes (const fiber_dispatcher_t *self);
 
 // Live fibers, including daemons.
 size_t fiber_dispatcher_fibers (const fiber_dispatcher_t *self);

@@ -2,6 +2,7 @@
 //
 // States: running -> stopping (stop requested, fibers see it and return) -> finished (the last
 // non-daemon fiber ended, everything posted before was run; daemons are cancelled and drained).
+// A running group stays so without fibers too: only a stop request lets it finish.
 
 #ifndef FIBER_GROUP_H
 #define FIBER_GROUP_H
@@ -30,7 +31,8 @@ bool fiber_group_finished (const fiber_group_t *self); // any thread
 // Signalled (all) when the stop is requested.
 fiber_condition_t *fiber_group_stop_condition (fiber_group_t *self);
 
-// Run fn (argument) on the group's thread, in order of posting. Any thread.
+// Run fn (argument) on the group's thread, in order of posting, outside of any fiber: it may start
+// fibers, signal, offer and complete, but not wait. Any thread.
 // 0: it will run, whatever happens. DT_ERR_CLOSED: refused, it will not.
 int fiber_group_post (fiber_group_t *self, fiber_fn *fn, void *argument);
 
