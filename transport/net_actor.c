@@ -293,14 +293,10 @@ static void s_on_request (net_t *self, const net_client_t *client,
                   "this node has no such group; hello lists those it has");
         return;
     }
-    uint16_t kind = group->group.kind (request->operation);
-    if (kind == 0) {
-        s_refuse (self, client, request->id, DT_ERR_UNKNOWN_OPERATION, NULL);
-        return;
-    }
+    uint16_t kind = 0;
     const char *text = NULL;
-    int code = group->group.check (group->group.check_argument, (uint16_t) request->operation,
-                                   request->body.data, request->body.bytes, &text);
+    int code = group->group.check (group->group.check_argument, request->operation,
+                                   request->body.data, request->body.bytes, &kind, &text);
     if (code != 0) {
         s_refuse (self, client, request->id, code, text);
         return;

@@ -18,20 +18,16 @@
 
 typedef struct net net_t;
 
-// How a group treats an operation: NET_WRITE, NET_READ, NET_ADMIN, or 0 if there is no such
-// operation.
-typedef uint16_t (net_kind_fn) (uint32_t operation);
-
-// Check an operation's body before it goes anywhere. 0, or the code to refuse it with (>= 0 of the
-// store, < 0 a DT_ERR_*), and in *text a static text that says what is wrong (may stay NULL).
-typedef int (net_check_fn) (void *argument, uint16_t operation, const uint8_t *body, size_t bytes,
-                            const char **text);
+// Look at a request before it goes anywhere. 0: *kind says what it is (NET_WRITE, NET_READ, NET_ADMIN).
+// Otherwise the code to refuse it with (>= 0 of the store, < 0 a DT_ERR_*), and in *text a static text
+// that says what is wrong (may stay NULL).
+typedef int (net_check_fn) (void *argument, uint32_t operation, const uint8_t *body, size_t bytes,
+                            uint16_t *kind, const char **text);
 
 typedef struct {
     uint32_t group_id;
     actor_t *actor;       // gets the group's batches
-    net_kind_fn *kind;    // of the group's state machine
-    net_check_fn *check;  // of the group's state machine
+    net_check_fn *check;  // of the group
     void *check_argument; // given to check
 } net_group_t;
 

@@ -70,6 +70,23 @@ void protocol_hello_reply_write (dt_buffer_t *buffer, const protocol_hello_reply
 int protocol_hello_reply_read (msgpack_slice_t body, protocol_hello_reply_t *hello,
                                uint32_t *groups, uint32_t groups_max);
 
+// X (NAME, "name"): what a status may tell. A node leaves out what it cannot say.
+#define PROTOCOL_STATUS_TABLE(X)                                                                   \
+    X (VERSION, "version")                                                                         \
+    X (NODE_ID, "node_id")                                                                         \
+    X (GROUP, "group")                                                                             \
+    X (ROLE, "role")                                                                               \
+    X (READY, "ready")                                                                             \
+    X (TERM, "term")                                                                               \
+    X (LEADER_NODE_ID, "leader_node_id")                                                           \
+    X (COMMIT_INDEX, "commit_index")                                                               \
+    X (APPLIED_INDEX, "applied_index")                                                             \
+    X (LAST_INDEX, "last_index")                                                                   \
+    X (SNAPSHOT_INDEX, "snapshot_index")                                                           \
+    X (NODES, "nodes")                                                                             \
+    X (SESSIONS, "sessions")                                                                       \
+    X (UPTIME_MS, "uptime_ms")
+
 // A status body is a map, opened here with the number of pairs that are added next.
 void protocol_status_open (dt_buffer_t *buffer, uint32_t pairs);
 void protocol_status_add_uint (dt_buffer_t *buffer, const char *name, uint64_t value);
