@@ -6,8 +6,8 @@
 //
 // Bytes (payload of a CONFIG entry, and part of a snapshot's manifest):
 //
-//     u8 format (1), u8 voters, u8 observers, u8 next voters, u8 next observers, then the node ids of
-//     the four lists in that order, u32 little-endian, each list strictly ascending.
+//     u8 format (1), u8 voters, u8 observers, u8 next voters, u8 next observers, then the node ids
+//     of the four lists in that order, u32 little-endian, each list strictly ascending.
 //
 // There is exactly one encoding of a configuration.
 
@@ -46,8 +46,9 @@ bool raft_node_list_has (const raft_node_list_t *self, raft_node_id_t id);
 // A configuration with one voter and nobody else.
 raft_config_t raft_config_sole (raft_node_id_t voter);
 
-// 0, or DT_ERR_INVALID if a list is unsorted, too long or holds 0, if there is no voter, if somebody is
-// both voter and observer of the same half, or if there are next observers without next voters.
+// 0, or DT_ERR_INVALID if a list is unsorted, too long or holds 0, if there is no voter, if
+// somebody is both voter and observer of the same half, or if there are next observers without next
+// voters.
 int raft_config_validate (const raft_config_t *self);
 
 // Whether two configurations say the same.

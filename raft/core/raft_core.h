@@ -1,7 +1,7 @@
 // raft_core - the consensus of one group as one step function: event in, effects out.
 //
-// Pure: no I/O, no clock, no thread. Time comes in with each event, the next deadline goes out, chance
-// is a PRNG it owns. Not thread safe; one fiber group owns it.
+// Pure: no I/O, no clock, no thread. Time comes in with each event, the next deadline goes out,
+// chance is a PRNG it owns. Not thread safe; one fiber group owns it.
 //
 // Invariants, between steps (raft_core_check):
 //
@@ -24,8 +24,8 @@
 
 typedef struct raft_core raft_core_t;
 
-// Take one trace line without newline ("become leader term=3 ..."). ERROR: the group failed; INFO: roles,
-// snapshots; DEBUG: refusals, which always say why.
+// Take one trace line without newline ("become leader term=3 ..."). ERROR: the group failed; INFO:
+// roles, snapshots; DEBUG: refusals, which always say why.
 typedef void (raft_trace_fn) (void *argument, dt_log_level_t level, const char *line);
 
 // What recovery found on disk. All durable [DISK-9]. Zeroed: a new group.
@@ -39,34 +39,34 @@ typedef struct {
     raft_index_t snapshot_config_index; // of the entry that held snapshot_config
     raft_config_t snapshot_config;      // in force at snapshot_index
 
-    raft_index_t log_first;           // of the log on disk; 0: the log is empty
-    raft_index_t log_last;            // 0: the log is empty
-    raft_term_t log_last_term;        // of the entry at log_last
+    raft_index_t log_first;            // of the log on disk; 0: the log is empty
+    raft_index_t log_last;             // 0: the log is empty
+    raft_term_t log_last_term;         // of the entry at log_last
     uint64_t log_last_cluster_time_ms; // of the entry at log_last
-    uint64_t log_bytes;               // of the entries past the snapshot, about; for the snapshot policy
-    const raft_config_at_t *configs;  // CONFIG entries of the log, ascending; borrowed for the call
+    uint64_t log_bytes; // of the entries past the snapshot, about; for the snapshot policy
+    const raft_config_at_t *configs; // CONFIG entries of the log, ascending; borrowed for the call
     size_t configs_count;
 } raft_recovered_t;
 
 typedef struct {
-    uint32_t group_id;              // for traces
-    raft_node_id_t node_id;         // this node, not 0
-    raft_recovered_t recovered;     // what the disk holds
-    bool has_bootstrap;             // bootstrap is given
-    raft_config_t bootstrap;        // first configuration of a new group; unused if the disk holds one
-    uint32_t election_timeout_ms;   // 0: 1000
-    uint64_t uncommitted_bytes_max; // proposals past the commit index; 0: 64 MiB [RAFT-20]
-    uint64_t unapplied_bytes_max;   // proposals not applied yet; 0: 128 MiB [RAFT-20]
-    uint32_t reads_max;             // reads that wait; 0: 10 000 [RAFT-13]
-    uint64_t snapshot_after_bytes;  // entries appended since the last one; 0: not by bytes
+    uint32_t group_id;          // for traces
+    raft_node_id_t node_id;     // this node, not 0
+    raft_recovered_t recovered; // what the disk holds
+    bool has_bootstrap;         // bootstrap is given
+    raft_config_t bootstrap;    // first configuration of a new group; unused if the disk holds one
+    uint32_t election_timeout_ms;    // 0: 1000
+    uint64_t uncommitted_bytes_max;  // proposals past the commit index; 0: 64 MiB [RAFT-20]
+    uint64_t unapplied_bytes_max;    // proposals not applied yet; 0: 128 MiB [RAFT-20]
+    uint32_t reads_max;              // reads that wait; 0: 10 000 [RAFT-13]
+    uint64_t snapshot_after_bytes;   // entries appended since the last one; 0: not by bytes
     uint64_t snapshot_after_entries; // entries applied since the last one; 0: not by entries
-    uint32_t snapshot_retry_ms;     // after a failed one, plus up to half of it; 0: 30 000
-    uint64_t log_keep_entries;      // left on disk below a snapshot; 0 for a group of one voter
-    uint64_t log_retain_bytes;      // durable and applied entries kept in memory, for slow followers
-    uint64_t seed;                  // of the PRNG
-    raft_trace_fn *trace;           // may be NULL
-    void *trace_argument;           // given to trace
-    dt_log_level_t trace_level;     // lines below it are not formatted
+    uint32_t snapshot_retry_ms;      // after a failed one, plus up to half of it; 0: 30 000
+    uint64_t log_keep_entries;       // left on disk below a snapshot; 0 for a group of one voter
+    uint64_t log_retain_bytes;  // durable and applied entries kept in memory, for slow followers
+    uint64_t seed;              // of the PRNG
+    raft_trace_fn *trace;       // may be NULL
+    void *trace_argument;       // given to trace
+    dt_log_level_t trace_level; // lines below it are not formatted
 } raft_core_options_t;
 
 // Check options, above all what came from the disk. 0, or an error whose reason is one line in

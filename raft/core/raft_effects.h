@@ -29,7 +29,8 @@ typedef enum {
 
     // apply: hand entries first .. last to the state machine, in list order; report APPLIED. With a
     // NULL batch the entries are not in memory (replay after a start): the host reads them from the
-    // log, and hands over what later effects name only after them.
+    // log. Until such a range is reported applied nothing else is handed to the machine: no further
+    // APPLY, SNAPSHOT or successful READ follows.
     RAFT_EFFECT_APPLY,
 
     // refuse: entries[from .. count) of a proposed batch will not be reported as applied: answer
@@ -37,13 +38,15 @@ typedef enum {
     RAFT_EFFECT_REFUSE,
 
     // read: rc 0: let the state machine answer the request behind the applies of this list and of
-    // earlier ones (same queue, same order): it then sees at least `index`. Otherwise answer with rc.
+    // earlier ones (same queue, same order): it then sees at least `index`. Otherwise answer with
+    // rc.
     RAFT_EFFECT_READ,
 
     // message: send to a peer, best effort. A group of one voter sends none.
     RAFT_EFFECT_SEND,
 
-    // snapshot: take one of the state machine as it is right after entry `index`: behind the applies
+    // snapshot: take one of the state machine as it is right after entry `index`: behind the
+    // applies
     // of this list and of earlier ones, before any later one (same queue, same order). Report
     // SNAPSHOT_SAVED or SNAPSHOT_FAILED. At most one at a time.
     RAFT_EFFECT_SNAPSHOT,

@@ -16,19 +16,22 @@ typedef enum {
     RAFT_EVENT_TICK,
 
     // propose: append a batch. The reference to the batch is consumed. The entries have payload,
-    // operation, principal and session fields set and type LOG_ENTRY_COMMAND; the core stamps index,
+    // operation, principal and session fields set and type LOG_ENTRY_COMMAND; the core stamps
+    // index,
     // term, cluster_time_ms and wall_ms. All or nothing: either an APPEND effect or a REFUSE effect
     // (from = 0) follows in the same step. Codes: NOT_LEADER, NOT_READY (campaigning), STOPPING,
     // NO_SPACE, DISK_FAILED, BUSY (limits uncommitted_bytes_max, unapplied_bytes_max), TOO_BIG (a
     // payload over LOG_ENTRY_PAYLOAD_BYTES_MAX), INVALID (an entry that is no COMMAND).
     RAFT_EVENT_PROPOSE,
 
-    // hard_state: a PERSIST effect's content is durable. Reports may be skipped when a newer PERSIST
+    // hard_state: a PERSIST effect's content is durable. Reports may be skipped when a newer
+    // PERSIST
     // overtook them.
     RAFT_EVENT_HARD_STATE_DURABLE,
 
     // appended: everything up to index is durable; term is that of the entry at index, so that a
-    // report that crossed a truncation is recognised. Reports may be merged: only the newest counts.
+    // report that crossed a truncation is recognised. Reports may be merged: only the newest
+    // counts.
     RAFT_EVENT_APPENDED,
 
     // applied: the state machine has applied everything up to index. May be merged like APPENDED.
@@ -51,8 +54,10 @@ typedef enum {
     RAFT_EVENT_DISK_FULL,
 
     // failed: a write or sync of the log or of the hard state failed. Final [DISK-10]: the role
-    // becomes FAILED, entries past the commit index are refused with OUTCOME_UNKNOWN (they may be on the
-    // disk), waiting reads and everything that comes later with `rc`. Applies already asked for go on.
+    // becomes FAILED, entries past the commit index are refused with OUTCOME_UNKNOWN (they may be
+    // on the
+    // disk), waiting reads and everything that comes later with `rc`. Applies already asked for go
+    // on.
     RAFT_EVENT_DISK_FAILED,
 
     // Take nothing new; complete what is in flight; a DRAINED effect tells when that is done.

@@ -1,0 +1,106 @@
+// Commit and apply: how far a quorum's disks agree, and what the machine gets because of it.
+
+#include "base/dt_assert.h"
+#include "base/dt_error.h"
+#include "raft/core/raft_internal.h"
+#include "raft/core/raft_quorum.h"
+#include "raft/core/raft_trace.h"
+
+void raft_commit_appended (raft_core_t *self, const raft_event_t *event, raft_effects_t *effects)
+{
+    (void) effects;
+    raft_index_t index = event->appended.index;
+    if (self->role == RAFT_FAILED || index <= self->durable) {
+        return; // no acknowledgement counts after an error of the disk [DISK-10]
+    }
+    raft_term_t term = 0;
+    raft_term_lookup_t found = raft_log_term (self->log, index, &term);
+    if (found != RAFT_TERM_KNOWN || term != event->appended.term) {
+        raft_trace (self, DT_LOG_DEBUG, "ignore appended index=%lu term=%lu: not in the log", index,
+                    event->appended.term);
+        return;
+    }
+    self->durable = index;
+}
+
+void raft_commit_applied (raft_core_t *self, const raft_event_t *event, raft_effects_t *effects)
+{
+    (void) effects;
+    raft_index_t index = event->applied.index;
+    dt_assert (index <= self->handed);
+    if (index > self->applied) {
+        self->applied = index;
+        raft_log_release (self->log, index); // applied, hence durable
+    }
+}
+
+bool raft_commit_replays (const raft_core_t *self)
+{
+    return self->applied < self->handed_disk;
+}
+
+// Only entries of the own term are committed by counting; older ones follow from them [RAFT-6].
+static void s_advance (raft_core_t *self)
+{
+    if (self->role != RAFT_LEADER || self->durable == self->commit) {
+        return;
+    }
+    raft_match_t own = {.id = self->options.node_id, .match = self->durable};
+    const raft_config_t *config = &raft_config_stack_latest (self->configs)->config;
+    raft_index_t match = raft_quorum_match (config, &own, 1);
+    if (match >= self->own_first && match > self->commit) {
+        self->commit = match;
+    }
+}
+
+// Hand over entries from `handed` on: the rest of one piece in memory, or all that is on disk only.
+static void s_hand_over (raft_core_t *self, raft_index_t upto, raft_effects_t *effects)
+{
+    raft_effect_t *effect = raft_effects_add (effects, RAFT_EFFECT_APPLY);
+    raft_log_piece_t piece;
+    raft_index_t last;
+    if (raft_log_find (self->log, self->handed + 1, &piece)) {
+        effect->apply.batch = log_batch_ref (piece.batch);
+        last = piece.last;
+    } else {
+        last = raft_log_memory_first (self->log) - 1;
+    }
+    effect->apply.first = self->handed + 1;
+    effect->apply.last = last < upto ? last : upto;
+    self->handed = effect->apply.last;
+    if (effect->apply.batch) {
+        self->handed_cluster_ms = log_batch_entry (piece.batch, self->handed)->cluster_time_ms;
+    } else {
+        // Right for the last entry of the range found at the start, the only one that is asked
+        // about.
+        self->handed_cluster_ms = self->options.recovered.log_last_cluster_time_ms;
+        self->handed_disk = self->handed;
+        raft_trace (self, DT_LOG_INFO, "replay first=%lu last=%lu", effect->apply.first,
+                    effect->apply.last);
+    }
+}
+
+void raft_commit_settle (raft_core_t *self, raft_effects_t *effects)
+{
+    s_advance (self);
+    raft_index_t upto = self->commit < self->durable ? self->commit : self->durable;
+    while (self->handed < upto && !raft_commit_replays (self)) {
+        s_hand_over (self, upto, effects);
+    }
+}
+
+void raft_commit_abandon (raft_core_t *self, raft_effects_t *effects)
+{
+    raft_index_t index = self->commit + 1;
+    raft_log_piece_t piece;
+    while (raft_log_find (self->log, index, &piece)) {
+        uint32_t from = (uint32_t) (index - log_batch_first (piece.batch));
+        if (piece.batch->entries[from].type == LOG_ENTRY_COMMAND) { // else nobody asked for it
+            raft_effect_t *effect = raft_effects_add (effects, RAFT_EFFECT_REFUSE);
+            effect->refuse.batch = log_batch_ref (piece.batch);
+            effect->refuse.from = from;
+            effect->refuse.rc = DT_ERR_OUTCOME_UNKNOWN;
+        }
+        index = piece.last + 1;
+    }
+}

@@ -1,0 +1,147 @@
+// Proposals: what is accepted, what is stamped into the entries, and a leader's own first entries.
+
+#include <string.h>
+
+#include "base/dt_assert.h"
+#include "base/dt_error.h"
+#include "raft/core/raft_internal.h"
+#include "raft/core/raft_trace.h"
+
+// The group's own time: what the log said when this leader began, and what passed since. Never
+// behind the last entry's.
+static uint64_t s_cluster_time_ms (const raft_core_t *self)
+{
+    uint64_t passed_ms = (uint64_t) (self->now_ns - self->lead_since_ns) / 1000000;
+    uint64_t time_ms = self->lead_since_cluster_ms + passed_ms;
+    uint64_t last_ms = raft_log_cluster_time_ms (self->log);
+    return time_ms > last_ms ? time_ms : last_ms;
+}
+
+// Stamp a batch, put it behind the log and have it written.
+static void s_append (raft_core_t *self, log_batch_t *batch, uint64_t bytes,
+                      raft_effects_t *effects)
+{
+    dt_assert (self->role == RAFT_LEADER);
+    raft_index_t first = raft_log_last (self->log) + 1;
+    uint64_t cluster_time_ms = s_cluster_time_ms (self);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        log_entry_t *entry = &batch->entries[i];
+        entry->index = first + i;
+        entry->term = self->hard_state.term;
+        entry->cluster_time_ms = cluster_time_ms;
+        entry->wall_ms = self->wall_ms;
+    }
+    raft_log_piece_t piece = {
+        .batch = batch, .first = first, .last = first + batch->count - 1, .bytes = bytes};
+    raft_log_append (self->log, &piece);
+    raft_effect_t *effect = raft_effects_add (effects, RAFT_EFFECT_APPEND);
+    effect->append.batch = batch; // the reference moves on
+    effect->append.first = piece.first;
+    effect->append.last = piece.last;
+}
+
+void raft_propose_first (raft_core_t *self, raft_effects_t *effects)
+{
+    log_batch_t *batch = log_batch_new (2);
+    if (self->bootstrap_due) {
+        dt_assert (raft_log_last (self->log) == 0);
+        dt_buffer_t bytes = {0};
+        raft_config_encode (&self->options.bootstrap, &bytes);
+        batch->blob = dt_blob_new (bytes.bytes);
+        memcpy (dt_blob_data (batch->blob), bytes.data, bytes.bytes);
+        batch->entries[batch->count++] = (log_entry_t){.type = LOG_ENTRY_CONFIG,
+                                                       .payload = dt_blob_data (batch->blob),
+                                                       .payload_bytes = (uint32_t) bytes.bytes};
+        dt_buffer_deinit (&bytes);
+        self->bootstrap_due = false;
+        raft_config_stack_push (self->configs, 1, &self->options.bootstrap);
+        raft_trace (self, DT_LOG_INFO, "bootstrap voters=%u observers=%u",
+                    self->options.bootstrap.voters.count, self->options.bootstrap.observers.count);
+    }
+    batch->entries[batch->count++] = (log_entry_t){.type = LOG_ENTRY_NOOP};
+    uint64_t bytes =
+        log_batch_payload_bytes (batch) + (uint64_t) batch->count * RAFT_ENTRY_OVERHEAD_BYTES;
+    s_append (self, batch, bytes, effects);
+}
+
+// What one look over a batch's entries tells.
+typedef struct {
+    uint64_t bytes;             // weight
+    uint32_t payload_bytes_max; // of the longest
+    bool commands_only;
+} batch_facts_t;
+
+static batch_facts_t s_look (const log_batch_t *batch)
+{
+    batch_facts_t facts = {.bytes = (uint64_t) batch->count * RAFT_ENTRY_OVERHEAD_BYTES};
+    uint32_t foreign = 0;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const log_entry_t *entry = &batch->entries[i];
+        facts.bytes += entry->payload_bytes;
+        if (entry->payload_bytes > facts.payload_bytes_max) {
+            facts.payload_bytes_max = entry->payload_bytes;
+        }
+        foreign |= entry->type ^ LOG_ENTRY_COMMAND;
+    }
+    facts.commands_only = foreign == 0;
+    return facts;
+}
+
+// 0, or why a batch is not accepted now, with the reason in words.
+static int s_may_append (raft_core_t *self, const batch_facts_t *facts, const char **why)
+{
+    if (self->role == RAFT_FAILED) {
+        *why = "the disk failed";
+        return self->failed_rc;
+    }
+    if (self->stopping) {
+        *why = "stopping";
+        return DT_ERR_STOPPING;
+    }
+    if (self->role != RAFT_LEADER) {
+        *why = self->role == RAFT_CANDIDATE ? "campaigning" : "not leader";
+        return self->role == RAFT_CANDIDATE ? DT_ERR_NOT_READY : DT_ERR_NOT_LEADER;
+    }
+    if (!facts->commands_only) {
+        *why = "an entry is no command";
+        return DT_ERR_INVALID;
+    }
+    if (facts->payload_bytes_max > LOG_ENTRY_PAYLOAD_BYTES_MAX) {
+        *why = "a payload is too long";
+        return DT_ERR_TOO_BIG;
+    }
+    if (self->disk_full) {
+        *why = "the disk is full";
+        return DT_ERR_NO_SPACE;
+    }
+    // A batch over a limit of its own size is let in when nothing else is: it would never be.
+    uint64_t uncommitted = raft_log_bytes_after (self->log, self->commit);
+    if (uncommitted > 0 && uncommitted + facts->bytes > self->options.uncommitted_bytes_max) {
+        *why = "uncommitted_bytes_max";
+        return DT_ERR_BUSY;
+    }
+    uint64_t unapplied = raft_log_bytes_after (self->log, self->applied);
+    if (unapplied > 0 && unapplied + facts->bytes > self->options.unapplied_bytes_max) {
+        *why = "unapplied_bytes_max";
+        return DT_ERR_BUSY;
+    }
+    return 0;
+}
+
+void raft_propose (raft_core_t *self, const raft_event_t *event, raft_effects_t *effects)
+{
+    log_batch_t *batch = event->propose.batch;
+    dt_assert (batch->count > 0);
+    batch_facts_t facts = s_look (batch);
+    const char *why = NULL;
+    int rc = s_may_append (self, &facts, &why);
+    if (rc == 0) {
+        s_append (self, batch, facts.bytes, effects);
+        return;
+    }
+    raft_trace (self, DT_LOG_DEBUG, "refuse proposal rc=%s entries=%u bytes=%lu: %s",
+                dt_error_name (rc), batch->count, facts.bytes, why);
+    raft_effect_t *effect = raft_effects_add (effects, RAFT_EFFECT_REFUSE);
+    effect->refuse.batch = batch; // the reference moves on
+    effect->refuse.rc = rc;
+}

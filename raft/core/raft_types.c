@@ -1,0 +1,61 @@
+#include "raft/core/raft_types.h"
+
+#include "base/dt_assert.h"
+#include "raft/core/raft_effects.h"
+#include "raft/core/raft_event.h"
+
+const char *raft_role_name (raft_role_t role)
+{
+    switch (role) {
+    case RAFT_FOLLOWER:
+        return "follower";
+    case RAFT_CANDIDATE:
+        return "candidate";
+    case RAFT_LEADER:
+        return "leader";
+    case RAFT_FAILED:
+        return "failed";
+    }
+    dt_unreachable ();
+}
+
+const char *raft_event_name (raft_event_kind_t kind)
+{
+    static const char *const names[RAFT_EVENT_KINDS] = {
+        [RAFT_EVENT_START] = "start",
+        [RAFT_EVENT_TICK] = "tick",
+        [RAFT_EVENT_PROPOSE] = "propose",
+        [RAFT_EVENT_HARD_STATE_DURABLE] = "hard_state_durable",
+        [RAFT_EVENT_APPENDED] = "appended",
+        [RAFT_EVENT_APPLIED] = "applied",
+        [RAFT_EVENT_READ] = "read",
+        [RAFT_EVENT_SNAPSHOT_TAKE] = "snapshot_take",
+        [RAFT_EVENT_SNAPSHOT_SAVED] = "snapshot_saved",
+        [RAFT_EVENT_SNAPSHOT_FAILED] = "snapshot_failed",
+        [RAFT_EVENT_DISK_FULL] = "disk_full",
+        [RAFT_EVENT_DISK_FAILED] = "disk_failed",
+        [RAFT_EVENT_STOP] = "stop",
+    };
+    dt_assert ((unsigned) kind < RAFT_EVENT_KINDS);
+    return names[kind];
+}
+
+const char *raft_effect_name (raft_effect_kind_t kind)
+{
+    static const char *const names[RAFT_EFFECT_KINDS] = {
+        [RAFT_EFFECT_PERSIST] = "persist",
+        [RAFT_EFFECT_TRUNCATE] = "truncate",
+        [RAFT_EFFECT_APPEND] = "append",
+        [RAFT_EFFECT_APPLY] = "apply",
+        [RAFT_EFFECT_REFUSE] = "refuse",
+        [RAFT_EFFECT_READ] = "read",
+        [RAFT_EFFECT_SEND] = "send",
+        [RAFT_EFFECT_SNAPSHOT] = "snapshot",
+        [RAFT_EFFECT_SNAPSHOT_ANSWER] = "snapshot_answer",
+        [RAFT_EFFECT_COMPACT] = "compact",
+        [RAFT_EFFECT_STATUS] = "status",
+        [RAFT_EFFECT_DRAINED] = "drained",
+    };
+    dt_assert ((unsigned) kind < RAFT_EFFECT_KINDS);
+    return names[kind];
+}
