@@ -12,19 +12,19 @@
 enum { MAILBOX_MAX_DEFAULT = 1024, BUDGET_DEFAULT = 16 };
 
 struct actor {
-    char *name;                   // owned
-    actor_host_t *host;           // the host owns the actor
-    fiber_group_t *group;         // owned by the dispatcher
-    fiber_condition_t *mail;      // signalled when the mailbox gets its first message
-    actor_message_t *head;        // oldest message
-    actor_message_t **tail;       // where the next one goes
-    fiber_fn *run;                // main fiber
-    void *argument;               // of run
-    unsigned budget;              // of the main fiber
-    size_t mailbox_max;           // bound of `requests`
-    atomic_size_t requests;       // counted messages sent and not yet taken, from any host
-    bool stop_told;               // actor_receive has returned DT_ERR_CLOSED
-    bool woken;                   // actor_wake was called
+    char *name;              // owned
+    actor_host_t *host;      // the host owns the actor
+    fiber_group_t *group;    // owned by the dispatcher
+    fiber_condition_t *mail; // signalled when the mailbox gets its first message
+    actor_message_t *head;   // oldest message
+    actor_message_t **tail;  // where the next one goes
+    fiber_fn *run;           // main fiber
+    void *argument;          // of run
+    unsigned budget;         // of the main fiber
+    size_t mailbox_max;      // bound of `requests`
+    atomic_size_t requests;  // counted messages sent and not yet taken, from any host
+    bool stop_told;          // actor_receive has returned DT_ERR_CLOSED
+    bool woken;              // actor_wake was called
 };
 
 actor_t *actor_new (actor_host_t *host, const actor_options_t *options)

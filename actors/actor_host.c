@@ -16,23 +16,23 @@ typedef struct {
 } s_outbox_t;
 
 struct actor_host {
-    char *name;                      // owned
-    unsigned number;                 // index in the others' outboxes
-    const dt_env_t *env;             // borrowed
-    fiber_dispatcher_t *dispatcher;  // owned unless `borrowed`
-    bool borrowed;                   // runs on somebody else's dispatcher
-    fiber_backend_real_t *backend;   // owned; NULL when borrowed
-    zactor_t *thread;                // running thread; NULL before start and after join
-    zsock_t *pipe;                   // the thread's end of its command pipe; borrowed
-    zsock_t *inbox;                  // PULL: one pointer a message, the head of a list
+    char *name;                     // owned
+    unsigned number;                // index in the others' outboxes
+    const dt_env_t *env;            // borrowed
+    fiber_dispatcher_t *dispatcher; // owned unless `borrowed`
+    bool borrowed;                  // runs on somebody else's dispatcher
+    fiber_backend_real_t *backend;  // owned; NULL when borrowed
+    zactor_t *thread;               // running thread; NULL before start and after join
+    zsock_t *pipe;                  // the thread's end of its command pipe; borrowed
+    zsock_t *inbox;                 // PULL: one pointer a message, the head of a list
     s_outbox_t outbox[ACTOR_HOSTS_MAX];
     fiber_group_t *postman;          // group of the fiber that sends the outboxes
     fiber_condition_t *mail_waiting; // some outbox is not empty
     bool mail_signalled;             // the postman knows
     actor_t **actors;                // owned, in order of creation
     size_t actors_count;
-    atomic_int failure;              // what the dispatcher returned
-    _Atomic int64_t ping_ns;         // when the open question was asked; 0: none
+    atomic_int failure;      // what the dispatcher returned
+    _Atomic int64_t ping_ns; // when the open question was asked; 0: none
 };
 
 static const char *s_inbox_endpoint (unsigned number, char text[static 64])
@@ -102,8 +102,8 @@ static void s_free_mail (actor_message_t *list)
 
 static bool s_receive_list (actor_host_t *self, actor_message_t **list)
 {
-    return zmq_recv (zsock_resolve (self->inbox), list, sizeof *list, ZMQ_DONTWAIT)
-           == (int) sizeof *list;
+    return zmq_recv (zsock_resolve (self->inbox), list, sizeof *list, ZMQ_DONTWAIT) ==
+           (int) sizeof *list;
 }
 
 void actor_host_destroy (actor_host_t **self_p)
@@ -266,8 +266,8 @@ void actor_host_ping (actor_host_t *self)
 {
     int64_t none = 0;
     int64_t now_ns = self->env->now_ns (self->env);
-    if (atomic_compare_exchange_strong (&self->ping_ns, &none, now_ns)
-        && fiber_group_post (self->postman, s_pong, self) != 0) {
+    if (atomic_compare_exchange_strong (&self->ping_ns, &none, now_ns) &&
+        fiber_group_post (self->postman, s_pong, self) != 0) {
         atomic_store (&self->ping_ns, 0);
     }
 }

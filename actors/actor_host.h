@@ -18,8 +18,8 @@ typedef struct fiber_backend_real fiber_backend_real_t;
 
 enum { ACTOR_HOSTS_MAX = 16 }; // of one system: their mail sockets are a matrix
 
-// Create a host with a dispatcher and a real backend of its own; number < ACTOR_HOSTS_MAX is unique in
-// the process' system. Binds its inproc mail socket. Nothing runs yet.
+// Create a host with a dispatcher and a real backend of its own; number < ACTOR_HOSTS_MAX is unique
+// in the process' system. Binds its inproc mail socket. Nothing runs yet.
 actor_host_t *actor_host_new (const dt_env_t *env, const char *name, unsigned number,
                               bool use_uring);
 

@@ -3,11 +3,9 @@
 #include <czmq.h>
 
 #include "base/dt_assert.h"
-#include "base/dt_error.h"
 #include "base/dt_memory.h"
 
-#define SILENT_NS   (5 * INT64_C (1000000000))
-#define STOP_NAP_US 200
+#define SILENT_NS (5 * INT64_C (1000000000))
 
 struct actor_system {
     const dt_env_t *env;
@@ -20,10 +18,12 @@ struct actor_system {
 
 void actor_system_init_process (void)
 {
-    // czmq reads limits from the environment and installs handlers for SIGINT and SIGTERM [ZMQ-3, 0.12].
-    const char *names[] = {"ZSYS_SIGHANDLER", "ZSYS_IO_THREADS", "ZSYS_MAX_SOCKETS", "ZSYS_LINGER",
-                           "ZSYS_SNDHWM",     "ZSYS_RCVHWM",     "ZSYS_PIPEHWM",     "ZSYS_IPV6",
-                           "ZSYS_LOGSTREAM",  "ZSYS_LOGIDENT",   "ZSYS_LOGSENDER",   "ZSYS_MAX_MSGSZ"};
+    // czmq reads limits from the environment and installs handlers for SIGINT and SIGTERM [ZMQ-3,
+    // 0.12].
+    const char *names[] = {"ZSYS_SIGHANDLER", "ZSYS_IO_THREADS", "ZSYS_MAX_SOCKETS",
+                           "ZSYS_LINGER",     "ZSYS_SNDHWM",     "ZSYS_RCVHWM",
+                           "ZSYS_PIPEHWM",    "ZSYS_IPV6",       "ZSYS_LOGSTREAM",
+                           "ZSYS_LOGIDENT",   "ZSYS_LOGSENDER",  "ZSYS_MAX_MSGSZ"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         unsetenv (names[i]);
     }
@@ -83,19 +83,6 @@ void actor_system_start (actor_system_t *self)
         actor_host_start (self->hosts[i]);
     }
     self->started = true;
-}
-
-int actor_system_stop_actor (actor_system_t *self, actor_t *actor, int64_t deadline_ns)
-{
-    fiber_group_request_stop (actor_group (actor));
-    while (!fiber_group_finished (actor_group (actor))) {
-        if (self->env->now_ns (self->env) >= deadline_ns) {
-            dt_log_error (self->env, "stop", "actor %s did not end in time", actor_name (actor));
-            return DT_ERR_TIMEOUT;
-        }
-        usleep (STOP_NAP_US);
-    }
-    return 0;
 }
 
 void actor_system_join (actor_system_t *self)

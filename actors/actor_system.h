@@ -32,15 +32,11 @@ actor_host_t *actor_system_add_local (actor_system_t *self, fiber_dispatcher_t *
 // Connect all hosts with each other and start them.
 void actor_system_start (actor_system_t *self);
 
-// Ask one actor to stop and wait until it has ended. DT_ERR_TIMEOUT: it had not by the deadline (on
-// env's clock). From the thread that started the system, never from an actor.
-int actor_system_stop_actor (actor_system_t *self, actor_t *actor, int64_t deadline_ns);
-
 // End the threads. All actors must have been stopped, or they are asked to stop all at once.
 void actor_system_join (actor_system_t *self);
 
-// To be called about once a second: logs each host that has not turned its dispatcher for 5 s, once,
-// and when it turns again. Returns the error of an essential actor that failed, or 0.
+// To be called about once a second: logs each host that has not turned its dispatcher for 5 s,
+// once, and when it turns again. Returns the error of an essential actor that failed, or 0.
 int actor_system_watch (actor_system_t *self);
 
 #endif // ACTOR_SYSTEM_H

@@ -18,9 +18,9 @@
 
 typedef struct net net_t;
 
-// Look at a request before it goes anywhere. 0: *kind says what it is (NET_WRITE, NET_READ, NET_ADMIN).
-// Otherwise the code to refuse it with (>= 0 of the store, < 0 a DT_ERR_*), and in *text a static text
-// that says what is wrong (may stay NULL).
+// Look at a request before it goes anywhere. 0: *kind says what it is (NET_WRITE, NET_READ,
+// NET_ADMIN). Otherwise the code to refuse it with (>= 0 of the store, < 0 a DT_ERR_*), and in
+// *text a static text that says what is wrong (may stay NULL).
 typedef int (net_check_fn) (void *argument, uint32_t operation, const uint8_t *body, size_t bytes,
                             uint16_t *kind, const char **text);
 

@@ -121,8 +121,6 @@ static void s_bind (fiber_dispatcher_t *self)
 // Fibers that used up their budget in the last round come first and last in this one.
 static void s_begin_round (fiber_dispatcher_t *self)
 {
-    self->round++;
-    self->starts = 0;
     while (self->next_head.count > 0) {
         fiber_t *fiber = fiber_queue_at (&self->next_head, self->next_head.count - 1);
         self->next_head.count--;
@@ -252,6 +250,9 @@ bool fiber_dispatcher_turn (fiber_dispatcher_t *self, int64_t deadline_ns)
     }
     fiber_dispatcher_run_ready (self);
     s_check_groups (self);
+    // Wakes between turns count for the coming round.
+    self->round++;
+    self->starts = 0;
     atomic_store_explicit (&self->rounds, self->rounds + 1, memory_order_relaxed);
 
     self->in_turn = false;

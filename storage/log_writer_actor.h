@@ -1,0 +1,119 @@
+// log_writer_actor - the actor that owns one group's log and hard state on disk.
+//
+// Wiring only: it takes messages, calls log_store and hard_state (whose disk calls suspend its
+// fiber), and answers. Group commit is what its loop does: whatever has arrived while the disk was
+// busy goes into the next write and sync. Errors of the disk are final [DISK-10]: one FAILED
+// answer, after that every request is dropped, the group has failed. A second fiber prepares log
+// segments ahead of their use.
+//
+// All messages come from one actor, the owner; it sends OPEN first.
+
+#ifndef LOG_WRITER_ACTOR_H
+#define LOG_WRITER_ACTOR_H
+
+#include "actors/actor.h"
+#include "storage/hard_state.h"
+#include "storage/log_entry.h"
+#include "storage/log_store.h"
+#include "storage/vfs.h"
+
+typedef struct log_writer log_writer_t;
+
+typedef struct {
+    const char *name;            // of the actor
+    vfs_t *vfs;                  // borrowed
+    const char *directory;       // of the group, copied; holds log/ and hard_state
+    storage_identity_t identity; // cluster, group, node
+    uint32_t segment_bytes;      // 0: default
+} log_writer_options_t;
+
+enum {
+    // Owner to log writer.
+    LOG_WRITER_OPEN = 100, // log_writer_open_t: recover; answered by OPENED
+    LOG_WRITER_APPEND,     // log_writer_append_t: answered by APPENDED, many at once
+    LOG_WRITER_PERSIST,    // log_writer_persist_t: answered by PERSISTED
+    LOG_WRITER_TRUNCATE,   // log_writer_index_t: drop entries from index on
+    LOG_WRITER_COMPACT,    // log_writer_index_t: entries up to index are not needed any more
+    LOG_WRITER_READ,       // log_writer_read_t: answered by READ_DONE
+    // Log writer to owner.
+    LOG_WRITER_OPENED = 150, // log_writer_opened_t
+    LOG_WRITER_APPENDED,     // log_writer_appended_t
+    LOG_WRITER_PERSISTED,    // log_writer_persist_t
+    LOG_WRITER_READ_DONE,    // log_writer_read_done_t
+    LOG_WRITER_FULL,         // log_writer_full_t: the disk is full, or is not any more
+    LOG_WRITER_FAILED,       // log_writer_failed_t: final
+};
+
+typedef struct {
+    actor_message_t message;
+    actor_t *owner;          // who gets the answers
+    uint64_t snapshot_index; // the log must continue from here without a gap
+    uint64_t snapshot_term;  // of that entry
+    bool is_new;             // a missing hard state is no error: create it [DISK-13]
+} log_writer_open_t;
+
+typedef struct {
+    actor_message_t message;
+    int rc;                        // 0, or why the group cannot start
+    hard_state_value_t hard_state; // as recovered
+    uint64_t first, last;          // entries in the log; last 0: empty
+    uint64_t last_term;            // of the entry at last
+    uint64_t last_cluster_time_ms; // of the entry at last
+    uint64_t bytes;                // of the log
+    log_batch_t *configs;          // owned: its CONFIG entries, not contiguous; NULL: none
+} log_writer_opened_t;
+
+typedef struct {
+    actor_message_t message;
+    log_batch_t *batch;   // owned reference
+    uint64_t first, last; // part of it
+} log_writer_append_t;
+
+typedef struct {
+    actor_message_t message;
+    uint64_t index; // durable up to here
+    uint64_t term;  // of that entry
+} log_writer_appended_t;
+
+typedef struct {
+    actor_message_t message;
+    hard_state_value_t value;
+} log_writer_persist_t;
+
+typedef struct {
+    actor_message_t message;
+    uint64_t index;
+} log_writer_index_t;
+
+typedef struct {
+    actor_message_t message;
+    uint64_t first, last; // wanted
+    size_t bytes_max;     // at least one entry is read
+} log_writer_read_t;
+
+typedef struct {
+    actor_message_t message;
+    log_batch_t *batch; // owned: a first part of what was wanted
+} log_writer_read_done_t;
+
+typedef struct {
+    actor_message_t message;
+    bool on;
+} log_writer_full_t;
+
+typedef struct {
+    actor_message_t message;
+    int rc; // DT_ERR_DISK_FAILED or what the disk said
+} log_writer_failed_t;
+
+// Create the actor on a host. The host owns the actor; the log writer itself lives until
+// log_writer_destroy, after the host was joined.
+log_writer_t *log_writer_new (actor_host_t *host, const log_writer_options_t *options);
+void log_writer_destroy (log_writer_t **self_p);
+
+actor_t *log_writer_actor (log_writer_t *self);
+
+// Allocate a message of one of the types above; its free function releases what it owns.
+void *log_writer_message_new (uint16_t type);
+
+#endif // LOG_WRITER_ACTOR_H
