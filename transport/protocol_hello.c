@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/dt_assert.h"
 #include "transport/msgpack_writer.h"
 
 // Offsets of the limits beside their names, so that one loop writes and one finds them.
@@ -139,6 +140,17 @@ int protocol_hello_reply_read (msgpack_slice_t body, protocol_hello_reply_t *hel
         *hello = found;
     }
     return rc;
+}
+
+const char *protocol_status_name (protocol_status_t status)
+{
+    static const char *const names[] = {
+#define PROTOCOL_STATUS_NAME(NAME, name) name,
+        PROTOCOL_STATUS_TABLE (PROTOCOL_STATUS_NAME)
+#undef PROTOCOL_STATUS_NAME
+    };
+    dt_assert (status < PROTOCOL_STATUS_COUNT);
+    return names[status];
 }
 
 void protocol_status_open (dt_buffer_t *buffer, uint32_t pairs)

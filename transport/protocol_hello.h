@@ -87,6 +87,16 @@ int protocol_hello_reply_read (msgpack_slice_t body, protocol_hello_reply_t *hel
     X (SESSIONS, "sessions")                                                                       \
     X (UPTIME_MS, "uptime_ms")
 
+typedef enum {
+#define PROTOCOL_STATUS_ENUM(NAME, name) PROTOCOL_STATUS_##NAME,
+    PROTOCOL_STATUS_TABLE (PROTOCOL_STATUS_ENUM)
+#undef PROTOCOL_STATUS_ENUM
+        PROTOCOL_STATUS_COUNT
+} protocol_status_t;
+
+// The name under which a status tells it.
+const char *protocol_status_name (protocol_status_t status);
+
 // A status body is a map, opened here with the number of pairs that are added next.
 void protocol_status_open (dt_buffer_t *buffer, uint32_t pairs);
 void protocol_status_add_uint (dt_buffer_t *buffer, const char *name, uint64_t value);
