@@ -1,7 +1,8 @@
 // hard_state - the few words a raft group must never forget: term and vote.
 //
 // Kept in one preallocated file of two slots that are written in turn, each with a checksum and a
-// generation [DISK-6]. A crash in a write leaves the other slot. Pure: all I/O goes through the vfs.
+// generation [DISK-6]. A crash in a write leaves the other slot. Pure: all I/O goes through the
+// vfs.
 
 #ifndef HARD_STATE_H
 #define HARD_STATE_H

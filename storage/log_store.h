@@ -3,8 +3,8 @@
 // Entries are encoded by append (memory only), made durable by flush, read back through a derived
 // index. Pure: all I/O goes through the vfs, which may suspend the calling fiber.
 //
-// Who may call what, and when. flush, mark, truncate_*, reset and close are *writer calls*: one at a
-// time (asserted), usually all from one fiber. While a writer call is suspended, other fibers may
+// Who may call what, and when. flush, mark, truncate_*, reset and close are *writer calls*: one at
+// a time (asserted), usually all from one fiber. While a writer call is suspended, other fibers may
 // call append (the entries belong to the next flush), prepare, read, term and the getters; but not
 // append during truncate_suffix or reset (asserted). prepare is called by one fiber at a time.
 //
@@ -55,22 +55,22 @@ typedef enum {
 
 typedef struct {
     log_verdict_t verdict;
-    uint64_t first_index;    // first entry; last_index + 1 when there is none
-    uint64_t last_index;     // last entry; the index before the first when there is none
-    uint64_t proven_index;   // highest index known durable by evidence on disk ("D") [DISK-12]
-    uint64_t entries;        // entries verified by this scan
-    uint64_t bytes_scanned;  // bytes read and verified
-    uint32_t segments;       // live segment files
-    uint32_t index_used;     // segments not scanned thanks to their index file
-    uint32_t leftovers;      // dead segments, stale index files and temporary files removed
-    bool created;            // there was no log: a new one was started
-    bool restarted;          // the log was behind the snapshot: restarted after it
-    uint64_t torn_bytes;     // TORN: bytes cut off, with the offset below
-    bool suspect;            // CORRUPT: at the unproven end, might be a torn write with garbage
-    char file[256];          // TORN, CORRUPT: where
-    uint64_t offset;         // TORN, CORRUPT: in the file
-    uint64_t index;          // TORN, CORRUPT: index of the entry expected there; 0: unknown
-    char why[160];           // TORN, CORRUPT: what is wrong
+    uint64_t first_index;   // first entry; last_index + 1 when there is none
+    uint64_t last_index;    // last entry; the index before the first when there is none
+    uint64_t proven_index;  // highest index known durable by evidence on disk ("D") [DISK-12]
+    uint64_t entries;       // entries verified by this scan
+    uint64_t bytes_scanned; // bytes read and verified
+    uint32_t segments;      // live segment files
+    uint32_t index_used;    // segments not scanned thanks to their index file
+    uint32_t leftovers;     // dead segments, stale index files and temporary files removed
+    bool created;           // there was no log: a new one was started
+    bool restarted;         // the log was behind the snapshot: restarted after it
+    uint64_t torn_bytes;    // TORN: bytes cut off, with the offset below
+    bool suspect;           // CORRUPT: at the unproven end, might be a torn write with garbage
+    char file[256];         // TORN, CORRUPT: where
+    uint64_t offset;        // TORN, CORRUPT: in the file
+    uint64_t index;         // TORN, CORRUPT: index of the entry expected there; 0: unknown
+    char why[160];          // TORN, CORRUPT: what is wrong
 } log_report_t;
 
 // Open the log and recover: verify all records (those the snapshot covers may be skipped by means
