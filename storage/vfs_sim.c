@@ -211,6 +211,15 @@ static int s_open (vfs_t *vfs, const char *path, int flags, vfs_file_t **file)
     return rc;
 }
 
+// The file's node may go when no name leads to it.
+static void s_let_go (sim_file_t *file)
+{
+    if (file->node != SIM_NODE_NONE) {
+        s_node (file->mount, file->node)->opens--;
+        file->node = SIM_NODE_NONE;
+    }
+}
+
 static int s_close (vfs_file_t *base)
 {
     sim_file_t *file = s_file (base);
@@ -221,7 +230,7 @@ static int s_close (vfs_file_t *base)
         link = &(*link)->next;
     }
     *link = file->next;
-    s_node (self, file->node)->opens--;
+    s_let_go (file);
     free (file);
     return s_dead (self) ? DT_ERR_CLOSED : 0;
 }
@@ -415,12 +424,11 @@ static int s_lock (vfs_t *vfs, const char *path)
     return 0;
 }
 
-// Drop the locks of a mount; NULL: all.
 static void s_unlock (vfs_sim_disk_t *disk, const vfs_sim_t *mount)
 {
     uint32_t left = 0;
     for (uint32_t i = 0; i < disk->lock_count; i++) {
-        if (mount && disk->locks[i].mount != mount) {
+        if (disk->locks[i].mount != mount) {
             disk->locks[left++] = disk->locks[i];
         }
     }
@@ -740,15 +748,17 @@ void vfs_sim_unmount (vfs_sim_t **self_p)
 void vfs_sim_kill_mount (vfs_sim_t *self)
 {
     self->dead = true;
+    for (sim_file_t *file = self->files; file; file = file->next) {
+        s_let_go (file);
+    }
     s_unlock (self->disk, self);
 }
 
 void sim_mounts_kill (vfs_sim_disk_t *disk)
 {
     for (vfs_sim_t *mount = disk->mounts; mount; mount = mount->next) {
-        mount->dead = true;
+        vfs_sim_kill_mount (mount);
     }
-    s_unlock (disk, NULL);
 }
 
 vfs_t *vfs_sim_vfs (vfs_sim_t *self)
