@@ -23,15 +23,19 @@ void raft_commit_appended (raft_core_t *self, const raft_event_t *event, raft_ef
     self->durable = index;
 }
 
-void raft_commit_applied (raft_core_t *self, const raft_event_t *event, raft_effects_t *effects)
+void raft_commit_note_applied (raft_core_t *self, raft_index_t index)
 {
-    (void) effects;
-    raft_index_t index = event->applied.index;
     dt_assert (index <= self->handed);
     if (index > self->applied) {
         self->applied = index;
         raft_log_release (self->log, index); // applied, hence durable
     }
+}
+
+void raft_commit_applied (raft_core_t *self, const raft_event_t *event, raft_effects_t *effects)
+{
+    (void) effects;
+    raft_commit_note_applied (self, event->applied.index);
 }
 
 bool raft_commit_replays (const raft_core_t *self)

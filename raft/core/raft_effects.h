@@ -30,7 +30,7 @@ typedef enum {
     // apply: hand entries first .. last to the state machine, in list order; report APPLIED. With a
     // NULL batch the entries are not in memory (replay after a start): the host reads them from the
     // log. Until such a range is reported applied nothing else is handed to the machine: no further
-    // APPLY, SNAPSHOT or successful READ follows.
+    // APPLY or SNAPSHOT follows, and no successful READ but of what was reported applied before.
     RAFT_EFFECT_APPLY,
 
     // refuse: entries[from .. count) of a proposed batch will not be reported as applied: answer

@@ -45,6 +45,7 @@ typedef enum {
     RAFT_EVENT_SNAPSHOT_TAKE,
 
     // snapshot_saved: the snapshot a SNAPSHOT effect asked for is durable, directory included.
+    // Implies APPLIED up to its index.
     RAFT_EVENT_SNAPSHOT_SAVED,
 
     // failed: the snapshot could not be saved. Tried again after snapshot_retry_ms.

@@ -102,6 +102,8 @@ raft_handler_fn raft_commit_applied;
 void raft_commit_settle (raft_core_t *self, raft_effects_t *effects);
 // Refuse with OUTCOME_UNKNOWN what was proposed and is not committed.
 void raft_commit_abandon (raft_core_t *self, raft_effects_t *effects);
+// The machine has applied everything up to an index, which was handed to it.
+void raft_commit_note_applied (raft_core_t *self, raft_index_t index);
 // Whether a replay from disk is under way, during which the machine gets nothing else.
 bool raft_commit_replays (const raft_core_t *self);
 

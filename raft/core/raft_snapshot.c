@@ -158,6 +158,7 @@ void raft_snapshot_saved (raft_core_t *self, const raft_event_t *event, raft_eff
     dt_assert (snapshot->in_progress);
     dt_assert (event->snapshot_saved.index == snapshot->taking_index);
     dt_assert (event->snapshot_saved.term == snapshot->taking_term);
+    raft_commit_note_applied (self, snapshot->taking_index); // two actors report, in any order
     snapshot->index = snapshot->taking_index;
     snapshot->term = snapshot->taking_term;
     snapshot->bytes = event->snapshot_saved.bytes;
