@@ -1,15 +1,15 @@
 // dt_client - client of a Dongting cluster: its tree of keys, from any C or C++ program.
 //
 // One client holds one I/O thread and a connection to each node it needs. All calls are safe from
-// any thread. Synchronous calls block the caller; asynchronous ones return at once and run a callback
-// on the I/O thread.
+// any thread. Synchronous calls block the caller; asynchronous ones return at once and run a
+// callback on the I/O thread.
 //
 // Results are codes (dt_client_types.h). A code says one of three things, dt_result_t.outcome:
 // done; certainly not done; uncertain (DT_OUTCOME_UNKNOWN: a write whose reply was lost).
 // With `session` on, a lost reply makes the client send the write again under the same number, the
-// node carries it out once, and DT_OUTCOME_UNKNOWN is left for writes still unanswered at their time
-// limit. Without it a write is sent again only when the node said that it did nothing. Reads are sent
-// again freely. Requests in flight together may be carried out in any order.
+// node carries it out once, and DT_OUTCOME_UNKNOWN is left for writes still unanswered at their
+// time limit. Without it a write is sent again only when the node said that it did nothing. Reads
+// are sent again freely. Requests in flight together may be carried out in any order.
 //
 // A client does not survive fork: the child must not call anything on it, dt_client_close included
 // (open a new one). Signals are blocked in its threads. The library never exits or
@@ -33,13 +33,14 @@ DT_PUBLIC void dt_client_options_init (dt_client_options_t *options);
 // Open a client and wait until a node answers, at most connect_timeout_ms. On success *client_p is
 // the caller's until dt_client_close. Otherwise a code, *client_p is NULL and `error` (may be NULL)
 // holds a text of at most error_bytes - 1 bytes: DT_INVALID: an option is wrong; DT_TIMEOUT: no
-// node answered; DT_PROTOCOL_VERSION: the nodes speak another version; others as session_open gives.
+// node answered; DT_PROTOCOL_VERSION: the nodes speak another version; others as session_open
+// gives.
 DT_PUBLIC int dt_client_open (dt_client_t **client_p, const dt_client_options_t *options,
                               char *error, size_t error_bytes);
 
-// End everything in flight (each callback runs once: DT_CLOSED if certainly not done or a read, else
-// DT_OUTCOME_UNKNOWN), close the client's session without waiting, free it and null the pointer.
-// Accepts a NULL client. No other thread may be in a call on it. Not from a callback.
+// End everything in flight (each callback runs once: DT_CLOSED if certainly not done or a read,
+// else DT_OUTCOME_UNKNOWN), close the client's session without waiting, free it and null the
+// pointer. Accepts a NULL client. No other thread may be in a call on it. Not from a callback.
 DT_PUBLIC void dt_client_close (dt_client_t **client_p);
 
 // What the last hello said. DT_NOT_READY if no node has answered yet.
@@ -67,14 +68,15 @@ static inline bool dt_code_is_success (int code)
 // Asynchronous calls -----------------------------------------------------------------------------
 //
 // Each returns 0: accepted, the callback runs exactly once, later, on the I/O thread (or in
-// dt_client_close). Or it returns a code, the callback does not run and nothing was sent: DT_INVALID,
-// DT_TOO_BIG (over a limit), DT_BUSY (in_flight_max or in_flight_bytes_max reached and either
-// `nonblocking` is set or the call was made in a callback), DT_TIMEOUT (blocked longer than the call's
-// time limit), DT_CLOSED. Without `nonblocking` a full client blocks the caller. Arguments are
-// copied before the return.
+// dt_client_close). Or it returns a code, the callback does not run and nothing was sent:
+// DT_INVALID, DT_TOO_BIG (over a limit), DT_BUSY (in_flight_max or in_flight_bytes_max reached and
+// either `nonblocking` is set or the call was made in a callback), DT_TIMEOUT (blocked longer than
+// the call's time limit), DT_CLOSED. Without `nonblocking` a full client blocks the caller.
+// Arguments are copied before the return.
 //
-// A callback must not block and must not make synchronous calls (they answer DT_INVALID there). It may
-// submit new requests: that takes no lock and no wake-up, and one request per callback always fits.
+// A callback must not block and must not make synchronous calls (they answer DT_INVALID there). It
+// may submit new requests: that takes no lock and no wake-up, and one request per callback always
+// fits.
 
 typedef void (dt_callback_t) (void *user, const dt_result_t *result);
 
@@ -126,9 +128,10 @@ DT_PUBLIC int dt_client_session_keepalive_async (dt_client_t *self, uint64_t ses
                                                  dt_callback_t *callback, void *user);
 
 // Between these two calls the calling thread holds the client's submission lock: asynchronous calls
-// in between cost no lock and no wake-up each and leave in as few frames as they fit. Keep it short. A
-// full client still blocks (others may submit meanwhile) or answers DT_BUSY. Not in callbacks, where
-// it has no effect and none is needed. Does not nest; no synchronous calls in between (DT_INVALID).
+// in between cost no lock and no wake-up each and leave in as few frames as they fit. Keep it
+// short. A full client still blocks (others may submit meanwhile) or answers DT_BUSY. Not in
+// callbacks, where it has no effect and none is needed. Does not nest; no synchronous calls in
+// between (DT_INVALID).
 DT_PUBLIC void dt_client_batch_begin (dt_client_t *self);
 DT_PUBLIC void dt_client_batch_flush (dt_client_t *self);
 
@@ -145,8 +148,8 @@ DT_PUBLIC int dt_client_put (dt_client_t *self, dt_bytes_t path, dt_bytes_t valu
                              const dt_call_options_t *options, dt_result_t **result_p);
 DT_PUBLIC int dt_client_remove (dt_client_t *self, dt_bytes_t path,
                                 const dt_call_options_t *options, dt_result_t **result_p);
-DT_PUBLIC int dt_client_mkdir (dt_client_t *self, dt_bytes_t path,
-                               const dt_call_options_t *options, dt_result_t **result_p);
+DT_PUBLIC int dt_client_mkdir (dt_client_t *self, dt_bytes_t path, const dt_call_options_t *options,
+                               dt_result_t **result_p);
 DT_PUBLIC int dt_client_list (dt_client_t *self, dt_bytes_t path, const dt_page_t *page,
                               const dt_call_options_t *options, dt_result_t **result_p);
 DT_PUBLIC int dt_client_batch_get (dt_client_t *self, const dt_bytes_t *paths, size_t count,

@@ -20,8 +20,8 @@ extern "C" {
 #define DT_PUBLIC
 #endif
 
-// Codes, as in docs/PROTOCOL.md section 6. 0 .. 63: the store's answer. 64 .. 127: the operation did
-// not reach the store, or not certainly. From 128: the library's own. X (name, number, text).
+// Codes, as in docs/PROTOCOL.md section 6. 0 .. 63: the store's answer. 64 .. 127: the operation
+// did not reach the store, or not certainly. From 128: the library's own. X (name, number, text).
 #define DT_CODE_TABLE(X)                                                                           \
     X (SUCCESS, 0, "success")                                                                      \
     X (ERROR, 1, "error")                                                                          \
@@ -143,15 +143,15 @@ typedef struct {
 
 // Options of a client. Start from dt_client_options_init.
 typedef struct {
-    const char *endpoints;        // "tcp://a:9332,tcp://b:9332", 1 .. 16
-    const char *name;             // sent in hello, at most 64 bytes; NULL: none
-    uint64_t client_id;           // writer id; 0: drawn at random
-    uint32_t group;               // default group; 0: the node's first
-    uint32_t timeout_ms;          // default time limit of a call, 1 .. 600 000; 5 000
-    uint32_t attempt_timeout_ms;  // silence after which another endpoint is tried, where safe; 2 000
-    uint32_t connect_timeout_ms;  // dt_client_open waits this long for a node; 5 000; 0: no waiting
-    uint32_t in_flight_max;       // requests in flight, 1 .. 1 000 000; 10 000
-    uint64_t in_flight_bytes_max; // memory held for requests; at least 1 MiB; 64 MiB
+    const char *endpoints;       // "tcp://a:9332,tcp://b:9332", 1 .. 16
+    const char *name;            // sent in hello, at most 64 bytes; NULL: none
+    uint64_t client_id;          // writer id; 0: drawn at random
+    uint32_t group;              // default group; 0: the node's first
+    uint32_t timeout_ms;         // default time limit of a call, 1 .. 600 000; 5 000
+    uint32_t attempt_timeout_ms; // silence after which another endpoint is tried, where safe; 2 000
+    uint32_t connect_timeout_ms; // dt_client_open waits this long for a node; 5 000; 0: no waiting
+    uint32_t in_flight_max;      // requests in flight, 1 .. 1 000 000; 10 000
+    uint64_t in_flight_bytes_max; // bytes of requests in flight; at least 1 MiB; 64 MiB
     uint32_t session_ttl_ms;      // 60 000
     bool session;                 // writes are exactly once, retried after lost replies
     bool nonblocking;             // a full client answers DT_BUSY instead of blocking the caller
@@ -235,9 +235,9 @@ typedef enum {
 
 typedef struct {
     dt_compare_t compare;
-    bool absent;       // the node must not exist; what follows is not looked at
-    dt_bytes_t value;  // expected, for DT_COMPARE_VALUE
-    uint64_t number;   // expected, for the others
+    bool absent;      // the node must not exist; what follows is not looked at
+    dt_bytes_t value; // expected, for DT_COMPARE_VALUE
+    uint64_t number;  // expected, for the others
 } dt_condition_t;
 
 // Where a list begins and where its page ends; 0 means the node's limit (10 000 items, 1 MiB).
@@ -254,8 +254,9 @@ typedef struct {
 } dt_list_item_t;
 
 typedef struct {
-    int code;      // of this item
-    bool has_node; // get: the node; put, remove: the previous one, if there was one and it was asked
+    int code; // of this item
+    bool
+        has_node; // get: the node; put, remove: the previous one, if there was one and it was asked
     dt_node_t node;
 } dt_batch_item_t;
 
@@ -311,13 +312,14 @@ typedef struct {
     uint64_t frames_received;
     uint64_t bytes_sent;
     uint64_t bytes_received;
-    uint64_t retries;           // requests sent again, for whatever reason
-    uint64_t redirects;         // NOT_LEADER answers followed
-    uint64_t timeouts;          // requests whose time limit passed
-    uint64_t connects;          // connections that answered hello
-    uint64_t disconnects;       // connections lost
-    uint64_t malformed_frames;  // messages from a node that could not be read; its connection is renewed
-    uint64_t stale_replies;     // replies to requests no longer in flight
+    uint64_t retries;     // requests sent again, for whatever reason
+    uint64_t redirects;   // NOT_LEADER answers followed
+    uint64_t timeouts;    // requests whose time limit passed
+    uint64_t connects;    // connections that answered hello
+    uint64_t disconnects; // connections lost
+    uint64_t
+        malformed_frames; // messages from a node that could not be read; its connection is renewed
+    uint64_t stale_replies; // replies to requests no longer in flight
     uint64_t sessions_opened;
     uint64_t sessions_lost;
 } dt_client_stats_t;
