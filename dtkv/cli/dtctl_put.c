@@ -1,0 +1,148 @@
+// dtctl_put - the commands that write one node: put, mkdir, cas.
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "dtkv/cli/dtctl.h"
+
+// Print what a write did. A synchronous call's result is freed.
+static int s_done (dtctl_t *self, dt_bytes_t path, const char *what, dt_result_t **result_p)
+{
+    dtctl_output_simple (self->out, "%s, index %" PRIu64 "\n", what, (*result_p)->index);
+    dtctl_output_begin (self->out);
+    dtctl_output_bytes (self->out, "key", path.data, path.bytes);
+    dtctl_output_text (self->out, "result", what);
+    dtctl_output_number (self->out, "index", (*result_p)->index);
+    dt_node_t previous;
+    if (dtctl_args_has (&self->args, "previous")) {
+        if (dt_result_node (*result_p, &previous) && previous.has_value) {
+            dtctl_output_simple (self->out, "previous ");
+            dtctl_output_simple_bytes (self->out, previous.value.data, previous.value.bytes);
+            dtctl_output_simple (self->out, "\n");
+            dtctl_output_bytes (self->out, "previous", previous.value.data, previous.value.bytes);
+        } else {
+            dtctl_output_null (self->out, "previous");
+        }
+    }
+    dtctl_output_end (self->out);
+    dt_result_free (result_p);
+    return DTCTL_EXIT_OK;
+}
+
+static uint32_t s_flags (const dtctl_t *self)
+{
+    return (dtctl_args_has (&self->args, "parents") ? DT_PARENTS : 0u) |
+           (dtctl_args_has (&self->args, "previous") ? DT_PREVIOUS : 0u);
+}
+
+int dtctl_put (dtctl_t *self)
+{
+    dt_bytes_t path;
+    dt_bytes_t value;
+    dt_buffer_t buffer = {0};
+    int rc = dtctl_connect (self);
+    if (rc == 0) {
+        rc = dtctl_take_path (self, self->args.arguments[0], false, &path);
+    }
+    if (rc == 0) {
+        rc = dtctl_take_value (self, 1, &buffer, &value);
+    }
+    if (rc == 0) {
+        dt_call_options_t options = dtctl_call_options (self, s_flags (self));
+        dt_result_t *result;
+        int code = dt_client_put (self->client, path, value, &options, &result);
+        rc = dt_code_is_success (code)
+                 ? s_done (self, path, code == DT_SUCCESS ? "created" : "replaced", &result)
+                 : dtctl_fail_free ("put", path, code, &result);
+    }
+    dt_buffer_deinit (&buffer);
+    return rc;
+}
+
+int dtctl_mkdir (dtctl_t *self)
+{
+    dt_bytes_t path;
+    int rc = dtctl_connect (self);
+    if (rc == 0) {
+        rc = dtctl_take_path (self, self->args.arguments[0], false, &path);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    bool parents = dtctl_args_has (&self->args, "parents");
+    dt_call_options_t options = dtctl_call_options (self, parents ? DT_PARENTS : 0);
+    dt_result_t *result;
+    int code = dt_client_mkdir (self->client, path, &options, &result);
+    if (code == DT_DIR_EXISTS && parents) {
+        // As mkdir -p: what was asked for is so.
+        return s_done (self, path, "exists", &result);
+    }
+    return dt_code_is_success (code) ? s_done (self, path, "created", &result)
+                                     : dtctl_fail_free ("mkdir", path, code, &result);
+}
+
+// Read the one condition of cas.
+static int s_take_condition (dtctl_t *self, dt_condition_t *condition)
+{
+    static const char *const names[] = {"value", "version", "index", "absent"};
+    const char *given = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (dtctl_args_has (&self->args, names[i])) {
+            if (given) {
+                return dtctl_usage (self, "--%s and --%s: give one condition", given, names[i]);
+            }
+            given = names[i];
+        }
+    }
+    if (!given) {
+        return dtctl_usage (self, "the condition is missing: give --value, --version, --index or "
+                                  "--absent");
+    }
+    *condition = (dt_condition_t){0};
+    if (strcmp (given, "absent") == 0) {
+        condition->absent = true;
+    } else if (strcmp (given, "value") == 0) {
+        condition->value = dt_text (dtctl_args_value (&self->args, "value"));
+    } else {
+        condition->compare = strcmp (given, "version") == 0 ? DT_COMPARE_VERSION : DT_COMPARE_INDEX;
+        int rc = dtctl_take_number (self, given, UINT64_MAX, &condition->number);
+        if (rc == 0 && condition->number == 0) {
+            condition->absent = true;
+        }
+        return rc;
+    }
+    return 0;
+}
+
+int dtctl_cas (dtctl_t *self)
+{
+    dt_condition_t condition;
+    dt_bytes_t path;
+    dt_bytes_t value = {0};
+    dt_buffer_t buffer = {0};
+    bool remove = dtctl_args_has (&self->args, "remove");
+    int rc = s_take_condition (self, &condition);
+    if (rc == 0 && remove &&
+        (self->args.arguments_count > 1 || dtctl_args_has (&self->args, "file"))) {
+        rc = dtctl_usage (self, "--remove takes no new value");
+    }
+    if (rc == 0) {
+        rc = dtctl_connect (self);
+    }
+    if (rc == 0) {
+        rc = dtctl_take_path (self, self->args.arguments[0], false, &path);
+    }
+    if (rc == 0 && !remove) {
+        rc = dtctl_take_value (self, 1, &buffer, &value);
+    }
+    if (rc == 0) {
+        dt_call_options_t options = dtctl_call_options (self, s_flags (self));
+        dt_result_t *result;
+        int code = dt_client_compare_and_set (self->client, path, &condition,
+                                              remove ? NULL : &value, &options, &result);
+        rc = dt_code_is_success (code) ? s_done (self, path, remove ? "removed" : "set", &result)
+                                       : dtctl_fail_free ("cas", path, code, &result);
+    }
+    dt_buffer_deinit (&buffer);
+    return rc;
+}
