@@ -95,7 +95,9 @@ void raft_commit_settle (raft_core_t *self, raft_effects_t *effects)
 
 void raft_commit_abandon (raft_core_t *self, raft_effects_t *effects)
 {
-    raft_index_t index = self->commit + 1;
+    // Entries found on disk may be uncommitted too; whoever proposed them is long gone.
+    raft_index_t memory_first = raft_log_memory_first (self->log);
+    raft_index_t index = self->commit + 1 > memory_first ? self->commit + 1 : memory_first;
     raft_log_piece_t piece;
     while (raft_log_find (self->log, index, &piece)) {
         uint32_t from = (uint32_t) (index - log_batch_first (piece.batch));
