@@ -36,10 +36,11 @@ struct port_zmq_ledger {
     size_t sweep_at;     // number of accounts at which settled ones are looked for
 };
 
-// A body inside libzmq.
+// A body inside libzmq. Its bytes are set last, with release, and read first, with acquire: the
+// handover through libzmq's queues would do, but is not visible to those who check for races.
 typedef struct {
     port_zmq_account_t *account;
-    size_t bytes;
+    atomic_size_t bytes;
 } s_body_t;
 
 static void s_total_unref (s_total_t *total)
@@ -160,19 +161,20 @@ void *port_zmq_ledger_enter (port_zmq_account_t *account, size_t bytes)
 {
     s_body_t *body = dt_malloc (sizeof *body);
     body->account = account;
-    body->bytes = bytes;
     atomic_fetch_add (&account->references, 1);
     atomic_fetch_add (&account->bytes, bytes);
     atomic_fetch_add (&account->total->bytes, bytes);
+    atomic_store_explicit (&body->bytes, bytes, memory_order_release);
     return body;
 }
 
 void port_zmq_ledger_return (void *data, void *hint)
 {
     s_body_t *body = hint;
+    size_t bytes = atomic_load_explicit (&body->bytes, memory_order_acquire);
     port_zmq_account_t *account = body->account;
-    atomic_fetch_sub (&account->total->bytes, body->bytes);
-    atomic_fetch_sub (&account->bytes, body->bytes);
+    atomic_fetch_sub (&account->total->bytes, bytes);
+    atomic_fetch_sub (&account->bytes, bytes);
     s_account_unref (account);
     free (body);
     free (data);

@@ -1,7 +1,7 @@
 """A small client for Dongting, written from docs/PROTOCOL.md alone.
 
 Needs pyzmq and msgpack. `Client` keeps many requests in flight over a DEALER socket; `ReqClient` asks
-one message at a time over a REQ socket; `Session` makes writes happen exactly once.
+one request at a time over a REQ socket; `Session` makes writes happen exactly once.
 """
 
 import random
@@ -194,7 +194,7 @@ class Client(Operations):
 
 
 class ReqClient(Operations):
-    """One message at a time over a REQ socket; a message may hold several requests."""
+    """One request at a time over a REQ socket."""
 
     def __init__(self, endpoint, group=0, timeout=5.0, context=None):
         self.group = group
@@ -207,27 +207,26 @@ class ReqClient(Operations):
     def close(self):
         self._socket.close()
 
-    def exchange(self, requests):
-        """Send (operation, body) pairs as one message; their replies, in order of the requests."""
-        first = self._next_id
+    def ask(self, operation, body):
+        """The reply to one request, whatever its code. Not usable any more after NoAnswer."""
+        number = self._next_id
+        self._next_id += 1
         timeout_ms = int(self.timeout * 1000)
-        frame = b""
-        for operation, body in requests:
-            frame += pack_request(self._next_id, operation, body, self.group, timeout_ms, None)
-            self._next_id += 1
         try:
-            self._socket.send(frame)
+            self._socket.send(pack_request(number, operation, body, self.group, timeout_ms, None))
         except zmq.Again:
             raise NoAnswer("not connected") from None
         if not self._socket.poll(timeout_ms + 1000):
-            raise NoAnswer("a REQ socket that got no answer is of no more use")
-        replies = {reply.id: reply for reply in unpack_replies(self._socket.recv())}
-        return [replies[number] for number in range(first, self._next_id)]
+            raise NoAnswer(f"no answer to request {number}")
+        (reply,) = unpack_replies(self._socket.recv())
+        if reply.id != number:
+            raise ValueError(f"asked {number}, answered {reply.id}")
+        return reply
 
     def call(self, operation, body, expect=(SUCCESS,), options=None):
         if options:
             raise ValueError("this client sends no options")
-        return checked(self.exchange([(operation, body)])[0], expect)
+        return checked(self.ask(operation, body), expect)
 
 
 class Session:
