@@ -4,7 +4,7 @@
 // else.
 //
 //   header   0  u64 magic            "DTSNAPSH"
-//            8  u32 version          this place and the crc's stay the same in every version
+//            8  u32 version          this place, the crc's and that of header_bytes never change
 //           12  u32 crc              crc32c of the whole header with these four bytes zero
 //           16  u64 cluster_id
 //           24  u32 group_id
@@ -52,6 +52,7 @@ enum {
     SNAPSHOT_VERSION = 1,
     SNAPSHOT_HEADER_FIXED_BYTES = 128,
     SNAPSHOT_HEADER_ALIGN = 4096,
+    SNAPSHOT_HEADER_BYTES_MAX = 1024 * 1024, // of any version
     SNAPSHOT_CONFIG_BYTES_MAX = 64 * 1024,
     SNAPSHOT_CHUNK_HEADER_BYTES = 16,
     SNAPSHOT_CHUNK_BYTES = 1024 * 1024 - SNAPSHOT_CHUNK_HEADER_BYTES, // body of a full chunk
