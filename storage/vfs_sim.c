@@ -725,6 +725,12 @@ vfs_sim_t *vfs_sim_mount (vfs_sim_disk_t *disk, const char *root, vfs_sim_delay_
     return self;
 }
 
+void vfs_sim_set_delay (vfs_sim_t *self, vfs_sim_delay_fn *delay, void *context)
+{
+    self->delay = delay;
+    self->context = context;
+}
+
 void vfs_sim_unmount (vfs_sim_t **self_p)
 {
     vfs_sim_t *self = *self_p;

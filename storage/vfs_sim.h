@@ -153,6 +153,9 @@ const vfs_sim_counters_t *vfs_sim_counters (const vfs_sim_disk_t *self);
 vfs_sim_t *vfs_sim_mount (vfs_sim_disk_t *disk, const char *root, vfs_sim_delay_fn *delay,
                           void *context);
 
+// Replace the delay hook of a mount.
+void vfs_sim_set_delay (vfs_sim_t *self, vfs_sim_delay_fn *delay, void *context);
+
 // End a mount: frees it and every file still open in it, and its lock. What was not synced stays
 // in the disk's cache, as at the end of a process. No fiber may be inside one of its operations.
 void vfs_sim_unmount (vfs_sim_t **self_p);

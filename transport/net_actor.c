@@ -128,10 +128,10 @@ static void s_seal (net_t *self, s_group_t *group, s_batch_t *batch)
     if (!requests) {
         return;
     }
-    batch->requests = NULL;
     if (!requests->blob) {
         s_use_copied_bodies (batch);
     }
+    batch->requests = NULL;
     requests->deadline_ns =
         self->env->now_ns (self->env) + (int64_t) batch->timeout_ms * INT64_C (1000000);
     int rc = actor_send (self->actor, group->group.actor, &requests->message);
@@ -409,15 +409,14 @@ static void s_on_readable (void *argument)
 
 static void s_watch (net_t *self, bool on)
 {
-    void *socket = self->options.port->poll_socket (self->options.port);
+    transport_port_t *port = self->options.port;
     fiber_backend_real_t *backend = actor_host_backend (self->host);
-    if (!socket || !backend) {
-        return;
-    }
-    if (on) {
-        fiber_backend_real_watch_socket (backend, socket, s_on_readable, self);
+    if (port->notify) {
+        port->notify (port, on ? s_on_readable : NULL, self);
+    } else if (on) {
+        fiber_backend_real_watch_socket (backend, port->poll_socket (port), s_on_readable, self);
     } else {
-        fiber_backend_real_unwatch_socket (backend, socket);
+        fiber_backend_real_unwatch_socket (backend, port->poll_socket (port));
     }
 }
 

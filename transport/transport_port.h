@@ -87,6 +87,10 @@ struct transport_port {
     // The ZeroMQ socket to wait on until receive has something; NULL if there is none.
     void *(*poll_socket) (transport_port_t *self);
 
+    // For a port without such a socket (NULL for the others): call fn (argument) whenever receive has
+    // something again. fn NULL: no more.
+    void (*notify) (transport_port_t *self, void (*fn) (void *argument), void *argument);
+
     // Counters so far; the port's own, valid while it lives.
     const transport_counters_t *(*counters) (transport_port_t *self);
 

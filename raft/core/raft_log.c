@@ -292,9 +292,7 @@ void raft_log_release (raft_log_t *self, raft_index_t upto)
     uint64_t retained = raft_log_memory_bytes (self) - raft_log_bytes_after (self, upto);
     while (self->head < self->tail && retained > self->retain_bytes) {
         const raft_log_slot_t *slot = s_slot (self, self->head);
-        if (slot->piece.last > upto) {
-            return;
-        }
+        dt_assert (slot->piece.last <= upto);
         retained -= slot->piece.bytes;
         s_pop_head (self);
     }

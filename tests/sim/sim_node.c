@@ -1,0 +1,161 @@
+#include "tests/sim/sim_node.h"
+
+#include <stdlib.h>
+
+#include "actors/actor_system.h"
+#include "base/dt_assert.h"
+#include "base/dt_error.h"
+#include "base/dt_memory.h"
+#include "dtkv/dtkv_machine.h"
+#include "raft/raft_node.h"
+#include "storage/data_dir.h"
+
+enum { CLUSTER_ID = 77, NODE_ID = 1, GROUP_ID = 1, TURNS_MAX = 10000000 };
+
+struct sim_node {
+    sim_node_options_t options;
+    vfs_sim_t *mount;     // of the disk
+    data_dir_t *data_dir; //
+    fiber_dispatcher_t *dispatcher;
+    actor_system_t *system; // one host on the dispatcher
+    sim_port_t *port;       // owned by the node
+    raft_node_t *node;      // NULL: the data directory could not be opened
+    int failure;            // why, or the error an actor died of
+};
+
+static int s_open_data_dir (sim_node_t *self)
+{
+    int rc = data_dir_open (
+        &(data_dir_options_t){
+            .vfs = vfs_sim_vfs (self->mount),
+            .env = self->options.env,
+            .name = "sim",
+            .cluster_id = CLUSTER_ID,
+            .node_id = NODE_ID,
+            .is_new = true,
+        },
+        &self->data_dir);
+    return rc == 0 ? data_dir_add_group (self->data_dir, GROUP_ID) : rc;
+}
+
+static void s_start_node (sim_node_t *self)
+{
+    self->system = actor_system_new (self->options.env);
+    actor_host_t *host = actor_system_add_local (self->system, self->dispatcher);
+    self->port = sim_port_new (self->options.reply, self->options.reply_argument);
+    raft_node_group_t group = {GROUP_ID, dtkv_machine_new (&self->options.store)};
+    raft_node_options_t options = {
+        .system = self->system,
+        .placement = {host, host, host, host},
+        .vfs = vfs_sim_vfs (self->mount),
+        .port = sim_port_base (self->port),
+        .cluster_id = CLUSTER_ID,
+        .node_id = NODE_ID,
+        .is_new = true,
+        .server_version = "sim",
+        .segment_bytes = self->options.segment_bytes,
+        .snapshot_after_bytes = self->options.snapshot_after_bytes,
+        .groups = &group,
+        .groups_count = 1,
+    };
+    dtkv_machine_limits (&self->options.store.limits, &options.limits);
+    options.limits.frame_bytes_max = PROTOCOL_FRAME_BYTES_MAX;
+    options.limits.in_flight_max = self->options.in_flight_max;
+    self->node = raft_node_new (&options);
+    actor_system_start (self->system);
+}
+
+sim_node_t *sim_node_start (const sim_node_options_t *options)
+{
+    sim_node_t *self = dt_zalloc (1, sizeof *self);
+    self->options = *options;
+    self->mount = vfs_sim_mount (options->disk, "", NULL, NULL);
+    self->dispatcher = fiber_dispatcher_new (&(fiber_dispatcher_options_t){
+        .name = "sim",
+        .backend = fiber_backend_sim_base (options->backend),
+        .env = options->env,
+    });
+    // The directory is opened outside of any fiber, where nothing can wait; the node's own
+    // operations take their time.
+    self->failure = s_open_data_dir (self);
+    vfs_sim_set_delay (self->mount, options->delay, options->delay_argument);
+    if (self->failure == 0) {
+        s_start_node (self);
+    }
+    return self;
+}
+
+void sim_node_turn (sim_node_t *self, int64_t deadline_ns)
+{
+    fiber_dispatcher_turn (self->dispatcher, deadline_ns);
+}
+
+bool sim_node_ready (const sim_node_t *self)
+{
+    return self->node && raft_node_ready (self->node);
+}
+
+int sim_node_failure (const sim_node_t *self)
+{
+    return self->failure ? self->failure : fiber_dispatcher_failure (self->dispatcher);
+}
+
+sim_port_t *sim_node_port (sim_node_t *self)
+{
+    return self->port;
+}
+
+const dtkv_store_t *sim_node_store (sim_node_t *self)
+{
+    return dtkv_machine_store (raft_node_machine (self->node, GROUP_ID));
+}
+
+static void s_wind_down (sim_node_t **self_p)
+{
+    sim_node_t *self = *self_p;
+    *self_p = NULL;
+    if (self->node) {
+        raft_node_stop_begin (self->node);
+        int turns = 0;
+        while (!raft_node_stop_step (self->node)) {
+            dt_assert (turns++ < TURNS_MAX);
+            fiber_dispatcher_turn (self->dispatcher, FIBER_FOREVER);
+        }
+        fiber_dispatcher_request_stop (self->dispatcher);
+        while (fiber_dispatcher_turn (self->dispatcher, FIBER_FOREVER)) {
+            dt_assert (turns++ < TURNS_MAX);
+        }
+        actor_system_join (self->system);
+        raft_node_destroy (&self->node);
+        actor_system_destroy (&self->system);
+    }
+    fiber_dispatcher_destroy (&self->dispatcher);
+    data_dir_close (&self->data_dir);
+    vfs_sim_unmount (&self->mount);
+    free (self);
+}
+
+void sim_node_stop (sim_node_t **self_p)
+{
+    s_wind_down (self_p);
+}
+
+void sim_node_crash (sim_node_t **self_p)
+{
+    sim_node_t *self = *self_p;
+    if (self->port) {
+        sim_port_cut (self->port);
+    }
+    vfs_sim_crash (self->options.disk);
+    s_wind_down (self_p);
+}
+
+void sim_node_kill (sim_node_t **self_p)
+{
+    sim_node_t *self = *self_p;
+    if (self->port) {
+        sim_port_cut (self->port);
+    }
+    vfs_sim_kill (self->options.disk);
+    s_wind_down (self_p);
+}

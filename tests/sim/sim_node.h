@@ -1,0 +1,60 @@
+// sim_node - a whole node, all its actors, on a simulated disk, clock and port, in one thread.
+//
+// A node can be crashed at any moment: its disk decides what survives, its clients hear nothing
+// more, and its actors are wound down through their error paths (a second test: every failure
+// leaves a process that can still end).
+
+#ifndef SIM_NODE_H
+#define SIM_NODE_H
+
+#include "actors/fiber/fiber_backend_sim.h"
+#include "actors/fiber/fiber_dispatcher.h"
+#include "base/dt_env.h"
+#include "dtkv/core/dtkv_store.h"
+#include "storage/vfs_sim.h"
+#include "tests/sim/sim_port.h"
+
+typedef struct sim_node sim_node_t;
+
+typedef struct {
+    const dt_env_t *env;           // simulated clocks; borrowed
+    fiber_backend_sim_t *backend;  // the world's; borrowed
+    vfs_sim_disk_t *disk;          // survives the node; borrowed
+    vfs_sim_delay_fn *delay;       // of disk operations; may be NULL
+    void *delay_argument;          //
+    sim_port_reply_fn *reply;      // of the clients
+    void *reply_argument;          //
+    uint32_t segment_bytes;        // of the log
+    uint64_t snapshot_after_bytes; //
+    uint64_t in_flight_max;        // requests
+    dtkv_store_options_t store;    //
+} sim_node_options_t;
+
+// Start a node on the disk: recovery begins with the next turns of the dispatcher.
+sim_node_t *sim_node_start (const sim_node_options_t *options);
+
+// One round of its dispatcher, which may let time pass up to deadline_ns.
+void sim_node_turn (sim_node_t *self, int64_t deadline_ns);
+
+// The group takes requests.
+bool sim_node_ready (const sim_node_t *self);
+
+// The error of an actor the process would have died of; 0: none.
+int sim_node_failure (const sim_node_t *self);
+
+// Where clients send.
+sim_port_t *sim_node_port (sim_node_t *self);
+
+// The store, for checks between turns.
+const dtkv_store_t *sim_node_store (sim_node_t *self);
+
+// Stop in order, turning the dispatcher until everything has ended, then free the node.
+void sim_node_stop (sim_node_t **self_p);
+
+// Kill the process and cut the power: only what was synced certainly survives. Frees the node.
+void sim_node_crash (sim_node_t **self_p);
+
+// Kill the process only: the disk's cache survives. Frees the node.
+void sim_node_kill (sim_node_t **self_p);
+
+#endif // SIM_NODE_H
