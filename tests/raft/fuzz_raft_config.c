@@ -1,4 +1,5 @@
-// fuzz_raft_config - hostile bytes as a configuration; what is accepted must encode to the same bytes.
+// fuzz_raft_config - hostile bytes as a configuration; what is accepted must encode to the same
+// bytes.
 
 #include "base/dt_assert.h"
 #include "base/dt_error.h"

@@ -1,6 +1,7 @@
 // fuzz_raft_step - bytes become a program for the model of raft_model.h.
 //
-// The first six bytes choose the limits; every two bytes after them are one operation and its argument.
+// The first six bytes choose the limits; every two bytes after them are one operation and its
+// argument.
 
 #include "tests/raft/raft_model.h"
 

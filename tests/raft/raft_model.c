@@ -173,8 +173,7 @@ static void s_propose (model_t *self, uint8_t argument)
     for (uint32_t i = 0; i < count; i++) {
         batch->entries[i].principal = self->next_id++;
     }
-    int rc =
-        s_expected_rc (self, (uint64_t) count * (payload_bytes + RAFT_ENTRY_OVERHEAD_BYTES));
+    int rc = s_expected_rc (self, (uint64_t) count * (payload_bytes + RAFT_ENTRY_OVERHEAD_BYTES));
     self->expected_refusal_rc = rc;
     self->expected_refusals = rc ? count : 0;
     raft_event_t event = {.kind = RAFT_EVENT_PROPOSE, .propose.batch = batch};
@@ -198,8 +197,7 @@ static void s_persisted (model_t *self, uint8_t argument)
     if (leads) {
         self->own_first = self->last + 1;
         self->lead_since_ns = self->now_ns;
-        self->lead_since_cluster_ms =
-            self->last ? self->entries[self->last].cluster_time_ms : 0;
+        self->lead_since_cluster_ms = self->last ? self->entries[self->last].cluster_time_ms : 0;
     }
     raft_event_t event = {.kind = RAFT_EVENT_HARD_STATE_DURABLE, .hard_state = self->hard_state};
     s_step (self, &event);
@@ -351,9 +349,8 @@ static void s_seldom (model_t *self, uint8_t argument)
 void model_do (model_t *self, uint8_t operation, uint8_t argument)
 {
     static void (*const operations[16]) (model_t *, uint8_t) = {
-        s_propose,  s_propose,  s_propose, s_propose, s_appended, s_appended,
-        s_appended, s_applied,  s_applied, s_applied, s_read,     s_time,
-        s_snapshot, s_persisted, s_full,   s_seldom,
+        s_propose, s_propose, s_propose, s_propose, s_appended, s_appended,  s_appended, s_applied,
+        s_applied, s_applied, s_read,    s_time,    s_snapshot, s_persisted, s_full,     s_seldom,
     };
     operations[operation % 16](self, argument);
 }

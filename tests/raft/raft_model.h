@@ -1,9 +1,9 @@
 // raft_model - a host with delays of its own, and a naive twin of a group of one voter.
 //
-// The twin is one plain array of entries and a few counters. The host carries out what the core asks
-// for, late, in part, or not before a crash, as the operations given to it say; after every step
-// the core's effects are compared with what the twin expects, and raft_core_check is run. Anything
-// that does not agree is asserted. Used by the random program and by the fuzz target.
+// The twin is one plain array of entries and a few counters. The host carries out what the core
+// asks for, late, in part, or not before a crash, as the operations given to it say; after every
+// step the core's effects are compared with what the twin expects, and raft_core_check is run.
+// Anything that does not agree is asserted. Used by the random program and by the fuzz target.
 
 #ifndef RAFT_MODEL_H
 #define RAFT_MODEL_H
@@ -27,9 +27,9 @@ typedef struct {
 } model_entry_t;
 
 typedef struct {
-    bool waits;             // not answered yet
-    raft_index_t index;     // what the answer must have seen at least
-    int64_t deadline_ns;    // RAFT_NEVER_NS: none
+    bool waits;          // not answered yet
+    raft_index_t index;  // what the answer must have seen at least
+    int64_t deadline_ns; // RAFT_NEVER_NS: none
 } model_request_t;
 
 // Limits that differ from run to run.

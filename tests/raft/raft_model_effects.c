@@ -233,8 +233,7 @@ static void s_check_status (const model_t *self)
     dt_assert (status.first == self->log_first);
     dt_assert (status.snapshot_in_progress == (self->taking > 0));
     if (self->role == RAFT_LEADER) {
-        raft_index_t commit =
-            self->durable >= self->own_first ? self->durable : self->snapshot;
+        raft_index_t commit = self->durable >= self->own_first ? self->durable : self->snapshot;
         dt_assert (status.uncommitted_bytes == model_bytes_after (self, commit));
         dt_assert (status.unapplied_bytes == model_bytes_after (self, self->applied));
     }

@@ -7,7 +7,7 @@
 #include "tests/raft/raft_model.h"
 
 enum {
-    RUNS = 150,
+    RUNS = 1000,
     OPERATIONS = 1500,
 };
 
