@@ -22,6 +22,11 @@ if (DT_SANITIZE)
     add_link_options (-fsanitize=${DT_SANITIZE})
 endif ()
 
+if (DT_FUZZ)
+    # Coverage in the code under test too, not only in the target: the fuzzer is blind without it.
+    add_compile_options (-fsanitize=fuzzer-no-link)
+endif ()
+
 # dt_library (name LINK targets... SOURCES files...)
 # One static archive per part of the house; link order follows the floors.
 function (dt_library name)
