@@ -56,9 +56,9 @@ const char *dtkv_operation_name (uint16_t operation);
 bool dtkv_operation_writes (uint16_t operation);
 
 // Check a request of the store as cheaply as can be, before it is proposed or read: its form, its
-// path, its sizes. 0, or the code the store would answer whatever its state is; an unknown operation
-// is DTKV_CLIENT_REQ_ERROR. Items of a batch carry their own codes and are not looked into, except
-// for their form and number.
+// path, its sizes. 0, or the code the store would answer whatever its state is; an unknown
+// operation is DTKV_CLIENT_REQ_ERROR. Items of a batch carry their own codes and are not looked
+// into, except for their form and number.
 int dtkv_operation_validate (uint16_t operation, const void *body, size_t bytes,
                              const dtkv_limits_t *limits);
 

@@ -41,7 +41,8 @@ dtkv_restore_t *dtkv_restore_new (const dtkv_store_options_t *options);
 int dtkv_restore_feed (dtkv_restore_t *self, const void *data, size_t bytes);
 
 // End of the stream: verify that it is complete and that counts and digest are right, and hand the
-// store to the caller in *store_p, on success only. DT_ERR_CORRUPT otherwise, or the error feed gave.
+// store to the caller in *store_p, on success only. DT_ERR_CORRUPT otherwise, or the error feed
+// gave.
 int dtkv_restore_finish (dtkv_restore_t *self, dtkv_store_t **store_p);
 
 // Destroy the restore and what it has built, if finish did not hand it over. Accepts NULL.

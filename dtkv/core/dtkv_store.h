@@ -41,8 +41,8 @@ dtkv_store_t *dtkv_store_new (const dtkv_store_options_t *options);
 // Destroy the store. Accepts NULL. Its snapshot must have been destroyed before (asserted).
 void dtkv_store_destroy (dtkv_store_t **self_p);
 
-// Apply the next entry; its index must be above the applied index (asserted). Appends the reply body,
-// one msgpack object (nil if there is nothing to say), to `body` and fills *outcome. Returns
+// Apply the next entry; its index must be above the applied index (asserted). Appends the reply
+// body, one msgpack object (nil if there is nothing to say), to `body` and fills *outcome. Returns
 // outcome->code. Cannot fail otherwise: a payload that does not decode is answered with
 // DTKV_CLIENT_REQ_ERROR and changes nothing. Entries other than LOG_ENTRY_COMMAND only advance
 // applied index and cluster time.
@@ -63,6 +63,9 @@ uint64_t dtkv_store_cluster_time_ms (const dtkv_store_t *self);
 
 // Digest of the whole state (dtkv_digest.h): equal on replicas that applied the same entries.
 uint64_t dtkv_store_digest (const dtkv_store_t *self);
+
+// The same, computed anew from every node and session: for checks.
+uint64_t dtkv_store_digest_recompute (const dtkv_store_t *self);
 
 // Digest of tree and sessions without applied index and cluster time: what a write changed.
 uint64_t dtkv_store_content_digest (const dtkv_store_t *self);

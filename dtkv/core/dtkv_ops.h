@@ -1,0 +1,51 @@
+// dtkv_ops - the operations on the tree, one file per topic.
+//
+// Each returns a dtkv_result_t and appends exactly one msgpack object to the reply, whatever the
+// code: nil where there is nothing to say.
+
+#ifndef DTKV_OPS_H
+#define DTKV_OPS_H
+
+#include "base/dt_buffer.h"
+#include "dtkv/core/dtkv_request.h"
+#include "dtkv/core/dtkv_result.h"
+#include "dtkv/core/dtkv_tree.h"
+
+// What a write works on.
+typedef struct {
+    dtkv_tree_t *tree;
+    const dtkv_limits_t *limits;
+    dtkv_change_t change;
+    dt_buffer_t *body;      // reply
+    size_t body_bytes_max;  // a previous node that would bring the reply above it is refused
+    uint64_t parents_left;  // missing directories the request may still create
+    uint64_t removals_left; // nodes the request may still remove recursively
+} dtkv_context_t;
+
+// Writes of one path (dtkv_put.c, dtkv_remove.c, dtkv_cas.c).
+int dtkv_put (dtkv_context_t *self, const dtkv_path_t *path, msgpack_slice_t value, uint32_t flags);
+int dtkv_mkdir (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags);
+int dtkv_remove (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags);
+int dtkv_compare_and_set (dtkv_context_t *self, const dtkv_request_t *request);
+
+// Writes of many (dtkv_batch.c).
+int dtkv_batch_put (dtkv_context_t *self, dtkv_request_t *request);
+int dtkv_batch_remove (dtkv_context_t *self, dtkv_request_t *request);
+
+// Reads (dtkv_get.c, dtkv_list.c).
+int dtkv_get (const dtkv_tree_t *tree, const dtkv_request_t *request, dt_buffer_t *reply);
+int dtkv_batch_get (const dtkv_tree_t *tree, dtkv_request_t *request, const dtkv_limits_t *limits,
+                    dt_buffer_t *reply);
+int dtkv_list (const dtkv_tree_t *tree, const dtkv_request_t *request, dt_buffer_t *reply);
+
+// Append a node as the protocol shows it, with META if flags say so.
+void dtkv_reply_node (dt_buffer_t *reply, const dtkv_node_t *node, uint32_t flags);
+
+// Append the node as it was before a write if flags ask for it, else nil. False: the reply would
+// become too large; nothing was appended.
+bool dtkv_reply_previous (dtkv_context_t *self, const dtkv_node_t *node, uint32_t flags);
+
+// Append nil and return the code.
+int dtkv_reply_nil (dtkv_context_t *self, int code);
+
+#endif // DTKV_OPS_H

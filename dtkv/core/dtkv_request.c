@@ -1,0 +1,293 @@
+#include "dtkv/core/dtkv_request.h"
+
+#include "dtkv/core/dtkv_result.h"
+
+// Elements that are not known may hold arrays and maps: how deep, where the request, the body, and
+// in a batch the items and each item, are arrays already.
+enum { INNER_DEPTH = MSGPACK_DEPTH_MAX - 2, ITEM_DEPTH = INNER_DEPTH - 2 };
+
+// What a decoder has come to so far: wrong form beats all, a wrong key beats what follows it.
+typedef struct {
+    msgpack_cursor_t cursor;
+    uint32_t left; // elements of the body not read yet
+    int code;      // first thing wrong with the content
+    const dtkv_limits_t *limits;
+} s_decoder_t;
+
+static void s_refuse (s_decoder_t *decoder, int code)
+{
+    if (!decoder->code) {
+        decoder->code = code;
+    }
+}
+
+// Read a str or bin; anything else is skipped and refused with `code`.
+static bool s_bytes (s_decoder_t *decoder, int code, msgpack_slice_t *slice)
+{
+    msgpack_cursor_t *cursor = &decoder->cursor;
+    bool likely = cursor->place < cursor->end && *cursor->place == 0xc4;
+    if (likely || msgpack_cursor_kind (cursor) == MSGPACK_KIND_BYTES) {
+        *slice = msgpack_cursor_bytes (cursor);
+        return true;
+    }
+    *slice = (msgpack_slice_t){0};
+    msgpack_cursor_skip (cursor, INNER_DEPTH);
+    s_refuse (decoder, code);
+    return false;
+}
+
+static void s_path (s_decoder_t *decoder, dtkv_path_t *path)
+{
+    msgpack_slice_t slice;
+    if (s_bytes (decoder, DTKV_INVALID_KEY, &slice)) {
+        int code = dtkv_path_parse (path, slice.data, slice.bytes, decoder->limits);
+        if (code) {
+            s_refuse (decoder, code);
+        }
+    }
+}
+
+static void s_value (s_decoder_t *decoder, msgpack_slice_t *value)
+{
+    if (s_bytes (decoder, DTKV_INVALID_VALUE, value) &&
+        value->bytes > decoder->limits->value_bytes_max) {
+        s_refuse (decoder, DTKV_VALUE_TOO_LONG);
+    }
+}
+
+// Begin to read the body's next element, if it is there.
+static bool s_more (s_decoder_t *decoder)
+{
+    if (decoder->left == 0) {
+        return false;
+    }
+    decoder->left--;
+    return true;
+}
+
+// An optional number; missing, nil and 0 are the default.
+static uint64_t s_optional (s_decoder_t *decoder, uint64_t limit)
+{
+    if (!s_more (decoder) || msgpack_cursor_take_nil (&decoder->cursor)) {
+        return 0;
+    }
+    return msgpack_cursor_uint_max (&decoder->cursor, limit);
+}
+
+// Open the body, an array of at least `required` elements.
+static void s_open (s_decoder_t *decoder, uint32_t required)
+{
+    decoder->left = msgpack_cursor_array (&decoder->cursor);
+    if (decoder->left < required) {
+        msgpack_cursor_fail (&decoder->cursor);
+        decoder->left = 0;
+        return;
+    }
+    decoder->left -= required;
+}
+
+// Read over what is not known, and come to a result.
+static int s_close (s_decoder_t *decoder)
+{
+    while (decoder->left && decoder->cursor.rc == 0) {
+        msgpack_cursor_skip (&decoder->cursor, INNER_DEPTH);
+        decoder->left--;
+    }
+    return msgpack_cursor_finished (&decoder->cursor) ? decoder->code : DTKV_CLIENT_REQ_ERROR;
+}
+
+static int s_decode_path (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 1);
+    s_path (decoder, &self->path);
+    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    return s_close (decoder);
+}
+
+static int s_decode_put (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 2);
+    s_path (decoder, &self->path);
+    s_value (decoder, &self->value);
+    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    return s_close (decoder);
+}
+
+static uint64_t s_clamp (uint64_t number, uint64_t limit)
+{
+    return number == 0 || number > limit ? limit : number;
+}
+
+static int s_decode_list (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 1);
+    s_path (decoder, &self->path);
+    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    self->items_max = s_clamp (s_optional (decoder, UINT64_MAX), decoder->limits->list_items_max);
+    self->bytes_max = s_clamp (s_optional (decoder, UINT64_MAX), decoder->limits->list_bytes_max);
+    if (s_more (decoder) && !msgpack_cursor_take_nil (&decoder->cursor)) {
+        dtkv_path_t after;
+        self->after = msgpack_cursor_bytes (&decoder->cursor);
+        if (dtkv_path_parse (&after, self->after.data, self->after.bytes, decoder->limits) ||
+            (after.depth > 1 && !(self->flags & DTKV_FLAG_RECURSIVE))) {
+            s_refuse (decoder, DTKV_INVALID_CURSOR);
+        }
+    }
+    return s_close (decoder);
+}
+
+static int s_decode_batch (dtkv_request_t *self, s_decoder_t *decoder, bool with_value)
+{
+    msgpack_cursor_t *cursor = &decoder->cursor;
+    s_open (decoder, 1);
+    self->item_count = msgpack_cursor_array (cursor);
+    self->items = *cursor;
+    for (uint32_t i = 0; i < self->item_count && cursor->rc == 0; i++) {
+        uint32_t elements = 1;
+        if (with_value) {
+            elements = msgpack_cursor_array (cursor);
+            if (elements < 2) {
+                msgpack_cursor_fail (cursor);
+            }
+        }
+        for (; elements && cursor->rc == 0; elements--) {
+            msgpack_cursor_skip (cursor, with_value ? ITEM_DEPTH : ITEM_DEPTH + 1);
+        }
+    }
+    self->items.end = cursor->place;
+    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    if (self->item_count > decoder->limits->batch_items_max) {
+        s_refuse (decoder, DTKV_BATCH_TOO_LARGE);
+    }
+    return s_close (decoder);
+}
+
+static int s_decode_batch_of_paths (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    return s_decode_batch (self, decoder, false);
+}
+
+static int s_decode_batch_of_values (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    return s_decode_batch (self, decoder, true);
+}
+
+static int s_decode_compare_and_set (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    msgpack_cursor_t *cursor = &decoder->cursor;
+    s_open (decoder, 4);
+    s_path (decoder, &self->path);
+    self->condition = (uint32_t) msgpack_cursor_uint_max (cursor, DTKV_CONDITION_MODIFY_INDEX);
+    if (self->condition != DTKV_CONDITION_VALUE) {
+        self->number = msgpack_cursor_uint (cursor);
+        self->expect_absent = self->number == 0;
+    } else if (msgpack_cursor_take_nil (cursor)) {
+        self->expect_absent = true;
+    } else {
+        self->expected = msgpack_cursor_bytes (cursor);
+    }
+    self->value_nil = msgpack_cursor_take_nil (cursor);
+    if (!self->value_nil) {
+        s_value (decoder, &self->value);
+    } else if (self->expect_absent) {
+        s_refuse (decoder, DTKV_INVALID_VALUE);
+    }
+    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    return s_close (decoder);
+}
+
+static int s_decode_session_open (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 1);
+    self->number = msgpack_cursor_uint (&decoder->cursor);
+    if (self->number < DTKV_SESSION_TTL_MS_MIN || self->number > DTKV_SESSION_TTL_MS_MAX) {
+        s_refuse (decoder, DTKV_INVALID_TTL);
+    }
+    return s_close (decoder);
+}
+
+static int s_decode_session (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 1);
+    self->number = msgpack_cursor_uint (&decoder->cursor);
+    return s_close (decoder);
+}
+
+typedef int (s_decode_fn) (dtkv_request_t *self, s_decoder_t *decoder);
+
+// By number of operation.
+static s_decode_fn *const s_decoders[] = {
+    [DTKV_OP_GET] = s_decode_path,
+    [DTKV_OP_PUT] = s_decode_put,
+    [DTKV_OP_REMOVE] = s_decode_path,
+    [DTKV_OP_MKDIR] = s_decode_path,
+    [DTKV_OP_LIST] = s_decode_list,
+    [DTKV_OP_BATCH_GET] = s_decode_batch_of_paths,
+    [DTKV_OP_BATCH_PUT] = s_decode_batch_of_values,
+    [DTKV_OP_BATCH_REMOVE] = s_decode_batch_of_paths,
+    [DTKV_OP_COMPARE_AND_SET] = s_decode_compare_and_set,
+    [DTKV_OP_SESSION_OPEN] = s_decode_session_open,
+    [DTKV_OP_SESSION_CLOSE] = s_decode_session,
+    [DTKV_OP_SESSION_KEEPALIVE] = s_decode_session,
+};
+
+int dtkv_request_decode (dtkv_request_t *self, uint16_t operation, const void *body, size_t bytes,
+                         const dtkv_limits_t *limits)
+{
+    *self = (dtkv_request_t){0};
+    if (operation >= sizeof s_decoders / sizeof s_decoders[0] || !s_decoders[operation]) {
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+    s_decoder_t decoder = {.limits = limits};
+    msgpack_cursor_init (&decoder.cursor, body, bytes);
+    return s_decoders[operation](self, &decoder);
+}
+
+int dtkv_request_item (dtkv_request_t *self, bool with_value, dtkv_path_t *path,
+                       msgpack_slice_t *value, const dtkv_limits_t *limits)
+{
+    s_decoder_t decoder = {.cursor = self->items, .limits = limits};
+    uint32_t elements = with_value ? msgpack_cursor_array (&decoder.cursor) : 1;
+    s_path (&decoder, path);
+    if (with_value) {
+        s_value (&decoder, value);
+        for (; elements > 2; elements--) {
+            msgpack_cursor_skip (&decoder.cursor, INNER_DEPTH);
+        }
+    }
+    self->items = decoder.cursor;
+    return decoder.code;
+}
+
+int dtkv_operation_validate (uint16_t operation, const void *body, size_t bytes,
+                             const dtkv_limits_t *limits)
+{
+    dtkv_request_t request;
+    return dtkv_request_decode (&request, operation, body, bytes, limits);
+}
+
+const char *dtkv_operation_name (uint16_t operation)
+{
+    switch (operation) {
+#define DTKV_OPERATION_NAME(name, number, text, writes)                                            \
+    case number:                                                                                   \
+        return text;
+        DTKV_OPERATION_TABLE (DTKV_OPERATION_NAME)
+#undef DTKV_OPERATION_NAME
+    default:
+        return NULL;
+    }
+}
+
+bool dtkv_operation_writes (uint16_t operation)
+{
+    switch (operation) {
+#define DTKV_OPERATION_WRITES(name, number, text, writes)                                          \
+    case number:                                                                                   \
+        return writes;
+        DTKV_OPERATION_TABLE (DTKV_OPERATION_WRITES)
+#undef DTKV_OPERATION_WRITES
+    default:
+        return false;
+    }
+}

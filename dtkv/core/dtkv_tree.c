@@ -1,0 +1,321 @@
+#include "dtkv/core/dtkv_tree.h"
+
+#include <stdlib.h>
+
+#include "base/dt_assert.h"
+#include "base/dt_hash.h"
+#include "base/dt_memory.h"
+#include "dtkv/core/dtkv_digest.h"
+#include "dtkv/core/dtkv_walk.h"
+
+typedef struct {
+    const uint8_t *path;
+    size_t bytes;
+} s_key_t;
+
+static uint32_t s_hash (const dtkv_tree_t *self, const uint8_t *path, size_t bytes)
+{
+    return dtkv_table_hash (dt_hash64 (path, bytes, self->seed));
+}
+
+// A node matches if its name, and those of its ancestors up to the root, are the path's segments.
+static bool s_match (const dtkv_node_t *node, const void *opaque)
+{
+    const s_key_t *key = opaque;
+    const uint8_t *path = key->path;
+    size_t left = key->bytes;
+    for (;;) {
+        if (node->name_bytes > left ||
+            memcmp (path + left - node->name_bytes, dtkv_node_name (node), node->name_bytes) != 0) {
+            return false;
+        }
+        left -= node->name_bytes;
+        node = &node->parent->node;
+        if (!node->parent) {
+            return left == 0;
+        }
+        if (left == 0 || path[--left] != '.') {
+            return false;
+        }
+    }
+}
+
+void dtkv_tree_init (dtkv_tree_t *self, uint64_t seed)
+{
+    *self = (dtkv_tree_t){.seed = seed};
+    dtkv_table_init (&self->table);
+    self->root = dtkv_node_directory (dtkv_node_new_directory (NULL, 0));
+    self->root->node.digest = dtkv_digest_node (NULL, 0, &self->root->node);
+    self->digest = self->root->node.digest;
+}
+
+void dtkv_tree_deinit (dtkv_tree_t *self)
+{
+    if (self->root) {
+        dtkv_node_t *root = &self->root->node;
+        dtkv_tree_free_detached (&root);
+    }
+    dtkv_table_deinit (&self->table);
+    *self = (dtkv_tree_t){0};
+}
+
+dtkv_node_t *dtkv_tree_find (const dtkv_tree_t *self, const uint8_t *path, size_t bytes)
+{
+    if (bytes == 0) {
+        return &self->root->node;
+    }
+    s_key_t key = {path, bytes};
+    return dtkv_table_find (&self->table, s_hash (self, path, bytes), s_match, &key);
+}
+
+static void s_capture (dtkv_tree_t *self, const dtkv_node_t *node, const uint8_t *path,
+                       size_t path_bytes)
+{
+    if (__builtin_expect (self->capture != NULL, 0)) {
+        self->capture (self->capture_context, node, path, path_bytes);
+    }
+}
+
+static void s_digest_again (dtkv_tree_t *self, dtkv_node_t *node, const uint8_t *path,
+                            size_t path_bytes)
+{
+    self->digest -= node->digest;
+    node->digest = dtkv_digest_node (path, path_bytes, node);
+    self->digest += node->digest;
+}
+
+static void s_count_descendants (dtkv_directory_t *directory, uint64_t nodes)
+{
+    for (; directory; directory = directory->node.parent) {
+        directory->descendants += nodes;
+    }
+}
+
+static uint64_t s_nodes_of (const dtkv_node_t *node)
+{
+    return 1 + (dtkv_node_is_directory (node) ? dtkv_node_directory (node)->descendants : 0);
+}
+
+// Enter one node in table, digest and counts.
+static void s_enter (dtkv_tree_t *self, dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
+{
+    dtkv_table_insert (&self->table, s_hash (self, path, path_bytes), node);
+    node->digest = dtkv_digest_node (path, path_bytes, node);
+    self->digest += node->digest;
+    self->bytes += node->name_bytes + node->value_bytes;
+}
+
+static void s_leave (dtkv_tree_t *self, dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
+{
+    s_capture (self, node, path, path_bytes);
+    dtkv_table_remove (&self->table, s_hash (self, path, path_bytes), node);
+    self->digest -= node->digest;
+    self->bytes -= node->name_bytes + node->value_bytes;
+}
+
+void dtkv_tree_attach (dtkv_tree_t *self, dtkv_directory_t *parent, const uint8_t *path,
+                       size_t path_bytes, dtkv_node_t *node)
+{
+    dt_assert (!node->parent);
+    node->parent = parent;
+    dtkv_order_insert (&parent->children, node);
+    s_enter (self, node, path, path_bytes);
+    s_count_descendants (parent, s_nodes_of (node));
+    if (!dtkv_node_is_directory (node) || !dtkv_node_directory (node)->children.count) {
+        return;
+    }
+    dtkv_walk_t walk;
+    dtkv_walk_init (&walk, dtkv_node_directory (node), path, path_bytes);
+    for (dtkv_node_t *below; (below = dtkv_walk_next (&walk));) {
+        s_enter (self, below, walk.path.data, walk.path.bytes);
+    }
+    dtkv_walk_deinit (&walk);
+}
+
+void dtkv_tree_detach (dtkv_tree_t *self, dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
+{
+    dt_assert (node->parent);
+    if (dtkv_node_is_directory (node) && dtkv_node_directory (node)->children.count) {
+        dtkv_walk_t walk;
+        dtkv_walk_init (&walk, dtkv_node_directory (node), path, path_bytes);
+        for (dtkv_node_t *below; (below = dtkv_walk_next (&walk));) {
+            s_leave (self, below, walk.path.data, walk.path.bytes);
+        }
+        dtkv_walk_deinit (&walk);
+    }
+    s_leave (self, node, path, path_bytes);
+    s_count_descendants (node->parent, 0 - s_nodes_of (node));
+    dtkv_order_remove (&node->parent->children, dtkv_node_name (node), node->name_bytes);
+    node->parent = NULL;
+}
+
+void dtkv_tree_free_detached (dtkv_node_t **node_p)
+{
+    dtkv_node_t *node = *node_p;
+    *node_p = NULL;
+    if (dtkv_node_is_directory (node) && dtkv_node_directory (node)->children.count) {
+        // Collect first: the walk needs the directories it has passed.
+        size_t count = 0;
+        dtkv_node_t **nodes = dt_malloc (dtkv_node_directory (node)->descendants * sizeof nodes[0]);
+        dtkv_walk_t walk;
+        dtkv_walk_init (&walk, dtkv_node_directory (node), NULL, 0);
+        for (dtkv_node_t *below; (below = dtkv_walk_next (&walk));) {
+            nodes[count++] = below;
+        }
+        dtkv_walk_deinit (&walk);
+        dt_assert (count == dtkv_node_directory (node)->descendants);
+        for (size_t i = 0; i < count; i++) {
+            dtkv_node_destroy (&nodes[i]);
+        }
+        free (nodes);
+    }
+    dtkv_node_destroy (&node);
+}
+
+void dtkv_tree_substitute (dtkv_tree_t *self, dtkv_node_t *old, const uint8_t *path,
+                           size_t path_bytes, dtkv_node_t *node)
+{
+    dt_assert (!dtkv_node_is_directory (old));
+    dtkv_table_replace (&self->table, s_hash (self, path, path_bytes), old, node);
+    dtkv_order_replace (&old->parent->children, old, node);
+    node->parent = old->parent;
+    self->bytes += (uint64_t) node->value_bytes - old->value_bytes;
+    self->digest -= old->digest;
+    node->digest = dtkv_digest_node (path, path_bytes, node);
+    self->digest += node->digest;
+    dtkv_node_destroy (&old);
+}
+
+void dtkv_tree_set_child_version (dtkv_tree_t *self, dtkv_directory_t *directory,
+                                  const uint8_t *path, size_t path_bytes, uint64_t child_version,
+                                  uint64_t changed_index)
+{
+    directory->child_version = child_version;
+    directory->changed_index = changed_index;
+    s_digest_again (self, &directory->node, path, path_bytes);
+}
+
+static void s_bump (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_directory_t *directory,
+                    const uint8_t *path, size_t path_bytes)
+{
+    s_capture (self, &directory->node, path, path_bytes);
+    if (self->undo) {
+        dtkv_undo_record_t *record = dtkv_undo_add (self->undo, DTKV_UNDO_BUMPED, path, path_bytes);
+        record->child_version = directory->child_version;
+        record->changed_index = directory->changed_index;
+    }
+    dtkv_tree_set_child_version (self, directory, path, path_bytes, directory->child_version + 1,
+                                 change->index);
+}
+
+void dtkv_tree_create (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_directory_t *parent,
+                       const dtkv_path_t *path, dtkv_node_t *node)
+{
+    node->create_index = node->modify_index = change->index;
+    node->create_ms = node->modify_ms = change->wall_ms;
+    node->writer = change->writer;
+    node->version = 1;
+    if (dtkv_node_is_directory (node)) {
+        dtkv_node_directory (node)->changed_index = change->index;
+    }
+    dtkv_tree_attach (self, parent, path->data, path->bytes, node);
+    if (self->undo) {
+        dtkv_undo_add (self->undo, DTKV_UNDO_CREATED, path->data, path->bytes);
+    }
+    s_bump (self, change, parent, path->data, path->parent_bytes);
+}
+
+void dtkv_tree_overwrite (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t *node,
+                          const dtkv_path_t *path, const void *value, size_t value_bytes)
+{
+    s_capture (self, node, path->data, path->bytes);
+    if (self->undo) {
+        dtkv_undo_record_t *record =
+            dtkv_undo_add (self->undo, DTKV_UNDO_REPLACED, path->data, path->bytes);
+        record->node = dtkv_node_copy (node, dtkv_node_name (node), node->name_bytes);
+    }
+    uint64_t old_bytes = node->value_bytes;
+    dtkv_node_t *moved = NULL;
+    if (!dtkv_node_set_value (node, value, value_bytes)) {
+        moved = dtkv_node_copy_with_value (node, value, value_bytes);
+    }
+    dtkv_node_t *changed = moved ? moved : node;
+    changed->modify_index = change->index;
+    changed->modify_ms = change->wall_ms;
+    changed->writer = change->writer;
+    changed->version++;
+    if (moved) {
+        dtkv_tree_substitute (self, node, path->data, path->bytes, moved);
+    } else {
+        self->bytes += value_bytes - old_bytes;
+        s_digest_again (self, node, path->data, path->bytes);
+    }
+}
+
+void dtkv_tree_remove (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t *node,
+                       const dtkv_path_t *path)
+{
+    dtkv_directory_t *parent = node->parent;
+    dtkv_tree_detach (self, node, path->data, path->bytes);
+    if (self->undo) {
+        dtkv_undo_add (self->undo, DTKV_UNDO_REMOVED, path->data, path->bytes)->node = node;
+    } else {
+        dtkv_tree_free_detached (&node);
+    }
+    s_bump (self, change, parent, path->data, path->parent_bytes);
+}
+
+uint64_t dtkv_tree_digest_recompute (const dtkv_tree_t *self)
+{
+    uint64_t digest = dtkv_digest_node (NULL, 0, &self->root->node);
+    dtkv_walk_t walk;
+    dtkv_walk_init (&walk, self->root, NULL, 0);
+    for (const dtkv_node_t *node; (node = dtkv_walk_next (&walk));) {
+        digest += dtkv_digest_node (walk.path.data, walk.path.bytes, node);
+    }
+    dtkv_walk_deinit (&walk);
+    return digest;
+}
+
+static void s_check_directory (const dtkv_directory_t *directory)
+{
+    uint64_t descendants = 0;
+    dtkv_order_check (&directory->children);
+    dtkv_position_t position = {0};
+    for (const dtkv_node_t *node; (node = dtkv_order_at (&directory->children, position));) {
+        dt_assert (node->parent == directory);
+        descendants += s_nodes_of (node);
+        position = dtkv_order_next (&directory->children, position);
+    }
+    dt_assert (descendants == directory->descendants);
+}
+
+void dtkv_tree_check (const dtkv_tree_t *self)
+{
+    uint64_t bytes = 0;
+    uint64_t nodes = 0;
+    dt_assert (!self->undo);
+    dt_assert (!self->root->node.parent);
+    dtkv_table_check (&self->table);
+    s_check_directory (self->root);
+    dtkv_walk_t walk;
+    dtkv_walk_init (&walk, self->root, NULL, 0);
+    for (const dtkv_node_t *node; (node = dtkv_walk_next (&walk));) {
+        if (dtkv_node_is_directory (node)) {
+            s_check_directory (dtkv_node_directory (node));
+            dt_assert (node->value_bytes == 0);
+        }
+        dt_assert (node->name_bytes > 0);
+        dt_assert (!memchr (dtkv_node_name (node), '.', node->name_bytes));
+        dt_assert (dtkv_tree_find (self, walk.path.data, walk.path.bytes) == node);
+        dt_assert (node->version > 0);
+        dt_assert (node->create_index <= node->modify_index);
+        nodes++;
+        bytes += node->name_bytes + node->value_bytes;
+    }
+    dtkv_walk_deinit (&walk);
+    dt_assert (nodes == self->table.nodes);
+    dt_assert (nodes == self->root->descendants);
+    dt_assert (bytes == self->bytes);
+    dt_assert (self->digest == dtkv_tree_digest_recompute (self));
+}

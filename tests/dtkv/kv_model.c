@@ -1,0 +1,992 @@
+#include "tests/dtkv/kv_model.h"
+
+#include <stdlib.h>
+
+#include "base/dt_assert.h"
+#include "base/dt_memory.h"
+#include "dtkv/core/dtkv_operation.h"
+#include "dtkv/core/dtkv_result.h"
+#include "tests/dtkv/kv_model_body.h"
+#include "transport/msgpack_writer.h"
+
+typedef struct {
+    uint8_t *path;
+    size_t path_bytes;
+    bool directory;
+    uint8_t *value;
+    size_t value_bytes;
+    uint64_t create_index, modify_index, version, child_version, create_ms, modify_ms, writer;
+} s_node_t;
+
+typedef struct {
+    uint64_t seq, index;
+    int code;
+    dt_buffer_t body;
+} s_reply_t;
+
+typedef struct {
+    uint64_t id, ttl_ms, deadline_ms, ack;
+    s_reply_t *replies;
+    size_t count;
+} s_session_t;
+
+struct kv_model {
+    dtkv_limits_t limits;
+    s_node_t *nodes; // in path order, the root first
+    size_t count;
+    s_session_t *sessions; // in order of id
+    size_t session_count;
+    uint64_t time_ms;
+    // Of the request being carried out.
+    const log_entry_t *entry;
+    uint64_t parents_left;
+    uint64_t removals_left;
+    size_t reply_before; // bytes of the reply that come before an item's node
+    size_t reply_end;    // the reply must not grow beyond by a previous node; 0: no limit
+};
+
+// Paths.
+
+static int s_path_order (const uint8_t *a, size_t a_bytes, const uint8_t *b, size_t b_bytes)
+{
+    for (size_t i = 0;; i++) {
+        if (i == a_bytes || i == b_bytes) {
+            return (a_bytes > i) - (b_bytes > i);
+        }
+        if (a[i] != b[i]) {
+            int left = a[i] == '.' ? -1 : a[i];
+            int right = b[i] == '.' ? -1 : b[i];
+            return left < right ? -1 : 1;
+        }
+    }
+}
+
+static bool s_below (const s_node_t *node, const uint8_t *path, size_t bytes)
+{
+    if (bytes == 0) {
+        return node->path_bytes > 0;
+    }
+    return node->path_bytes > bytes && memcmp (node->path, path, bytes) == 0 &&
+           node->path[bytes] == '.';
+}
+
+static size_t s_parent_bytes (const uint8_t *path, size_t bytes)
+{
+    while (bytes > 0 && path[bytes - 1] != '.') {
+        bytes--;
+    }
+    return bytes ? bytes - 1 : 0;
+}
+
+static int s_check_path (const kv_model_t *self, msgpack_slice_t path)
+{
+    if (path.bytes > self->limits.key_bytes_max) {
+        return DTKV_KEY_TOO_LONG;
+    }
+    size_t segments = path.bytes ? 1 : 0;
+    size_t length = 0;
+    for (size_t i = 0; i < path.bytes; i++) {
+        if (path.data[i] != '.') {
+            length++;
+        } else if (length == 0) {
+            return DTKV_INVALID_KEY;
+        } else {
+            segments++;
+            length = 0;
+        }
+    }
+    if (path.bytes && length == 0) {
+        return DTKV_INVALID_KEY;
+    }
+    return segments > self->limits.depth_max ? DTKV_KEY_TOO_LONG : 0;
+}
+
+// Nodes.
+
+static size_t s_place (const kv_model_t *self, const uint8_t *path, size_t bytes)
+{
+    size_t i = 0;
+    while (i < self->count &&
+           s_path_order (self->nodes[i].path, self->nodes[i].path_bytes, path, bytes) < 0) {
+        i++;
+    }
+    return i;
+}
+
+static s_node_t *s_find (const kv_model_t *self, const uint8_t *path, size_t bytes)
+{
+    size_t i = s_place (self, path, bytes);
+    if (i < self->count && self->nodes[i].path_bytes == bytes &&
+        (bytes == 0 || memcmp (self->nodes[i].path, path, bytes) == 0)) {
+        return &self->nodes[i];
+    }
+    return NULL;
+}
+
+static void s_node_free (s_node_t *node)
+{
+    free (node->path);
+    free (node->value);
+}
+
+static void s_add (kv_model_t *self, const uint8_t *path, size_t bytes, bool directory,
+                   msgpack_slice_t value)
+{
+    size_t i = s_place (self, path, bytes);
+    self->nodes = dt_realloc (self->nodes, (self->count + 1) * sizeof self->nodes[0]);
+    memmove (self->nodes + i + 1, self->nodes + i, (self->count - i) * sizeof self->nodes[0]);
+    self->count++;
+    self->nodes[i] = (s_node_t){
+        .path = dt_memdup (path, bytes),
+        .path_bytes = bytes,
+        .directory = directory,
+        .value = dt_memdup (value.data, value.bytes),
+        .value_bytes = value.bytes,
+        .create_index = self->entry->index,
+        .modify_index = self->entry->index,
+        .version = 1,
+        .create_ms = self->entry->wall_ms,
+        .modify_ms = self->entry->wall_ms,
+        .writer = self->entry->principal,
+    };
+    s_find (self, path, s_parent_bytes (path, bytes))->child_version++;
+}
+
+static size_t s_count_below (const kv_model_t *self, const uint8_t *path, size_t bytes)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        count += s_below (&self->nodes[i], path, bytes);
+    }
+    return count;
+}
+
+static void s_cut (kv_model_t *self, const uint8_t *path, size_t bytes)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        s_node_t *node = &self->nodes[i];
+        bool self_or_below = s_below (node, path, bytes) ||
+                             (node->path_bytes == bytes && memcmp (node->path, path, bytes) == 0);
+        if (self_or_below) {
+            s_node_free (node);
+        } else {
+            self->nodes[kept++] = *node;
+        }
+    }
+    self->count = kept;
+    s_find (self, path, s_parent_bytes (path, bytes))->child_version++;
+}
+
+// Replies.
+
+static int s_nil (dt_buffer_t *body, int code)
+{
+    msgpack_write_nil (body);
+    return code;
+}
+
+static void s_write_node (const s_node_t *node, uint64_t flags, dt_buffer_t *body)
+{
+    msgpack_write_array (body, flags & DTKV_FLAG_META ? 3 : 2);
+    msgpack_write_uint (body, node->directory ? 1 : 0);
+    if (node->directory) {
+        msgpack_write_nil (body);
+    } else {
+        msgpack_write_bin (body, node->value, (uint32_t) node->value_bytes);
+    }
+    if (flags & DTKV_FLAG_META) {
+        uint64_t meta[9] = {node->create_index,  node->modify_index, node->version,
+                            node->child_version, node->create_ms,    node->modify_ms,
+                            node->writer};
+        msgpack_write_array (body, 9);
+        for (int i = 0; i < 9; i++) {
+            msgpack_write_uint (body, meta[i]);
+        }
+    }
+}
+
+static bool s_previous (const kv_model_t *self, const s_node_t *node, uint64_t flags,
+                        dt_buffer_t *body)
+{
+    if (!(flags & DTKV_FLAG_PREVIOUS)) {
+        msgpack_write_nil (body);
+        return true;
+    }
+    if (self->reply_end && self->reply_before + node->value_bytes > self->reply_end) {
+        return false;
+    }
+    s_write_node (node, flags, body);
+    return true;
+}
+
+// Writes of one path.
+
+static int s_make_room (kv_model_t *self, msgpack_slice_t path, uint64_t flags)
+{
+    size_t parent = s_parent_bytes (path.data, path.bytes);
+    size_t have = parent;
+    size_t missing = 0;
+    while (!s_find (self, path.data, have)) {
+        have = s_parent_bytes (path.data, have);
+        missing++;
+    }
+    if (missing && !(flags & DTKV_FLAG_PARENTS)) {
+        return DTKV_PARENT_DIR_NOT_EXISTS;
+    }
+    if (!s_find (self, path.data, have)->directory) {
+        return DTKV_PARENT_NOT_DIR;
+    }
+    if (missing > self->parents_left) {
+        return DTKV_BATCH_TOO_LARGE;
+    }
+    self->parents_left -= missing;
+    for (size_t i = have + 1; i <= parent; i++) {
+        if (path.data[i] == '.') {
+            s_add (self, path.data, i, true, (msgpack_slice_t){0});
+        }
+    }
+    return 0;
+}
+
+static int s_put (kv_model_t *self, msgpack_slice_t path, msgpack_slice_t value, uint64_t flags,
+                  dt_buffer_t *body)
+{
+    s_node_t *node = s_find (self, path.data, path.bytes);
+    if (!node) {
+        int code = s_make_room (self, path, flags);
+        if (!code) {
+            s_add (self, path.data, path.bytes, false, value);
+        }
+        return s_nil (body, code);
+    }
+    if (node->directory) {
+        return s_nil (body, DTKV_DIR_EXISTS);
+    }
+    if (!s_previous (self, node, flags, body)) {
+        return s_nil (body, DTKV_BATCH_TOO_LARGE);
+    }
+    free (node->value);
+    node->value = dt_memdup (value.data, value.bytes);
+    node->value_bytes = value.bytes;
+    node->modify_index = self->entry->index;
+    node->modify_ms = self->entry->wall_ms;
+    node->writer = self->entry->principal;
+    node->version++;
+    return DTKV_SUCCESS_OVERWRITE;
+}
+
+static int s_mkdir (kv_model_t *self, msgpack_slice_t path, uint64_t flags)
+{
+    const s_node_t *node = s_find (self, path.data, path.bytes);
+    if (node) {
+        return node->directory ? DTKV_DIR_EXISTS : DTKV_VALUE_EXISTS;
+    }
+    int code = s_make_room (self, path, flags);
+    if (!code) {
+        s_add (self, path.data, path.bytes, true, (msgpack_slice_t){0});
+    }
+    return code;
+}
+
+static int s_remove (kv_model_t *self, msgpack_slice_t path, uint64_t flags, dt_buffer_t *body)
+{
+    if (path.bytes == 0) {
+        return s_nil (body, DTKV_INVALID_KEY);
+    }
+    const s_node_t *node = s_find (self, path.data, path.bytes);
+    if (!node) {
+        return s_nil (body, DTKV_NOT_FOUND);
+    }
+    size_t below = s_count_below (self, path.data, path.bytes);
+    if (below && !(flags & DTKV_FLAG_RECURSIVE)) {
+        return s_nil (body, DTKV_HAS_CHILDREN);
+    }
+    uint64_t cost = below ? below + 1 : 0;
+    if (cost > self->removals_left || !s_previous (self, node, flags, body)) {
+        return s_nil (body, DTKV_BATCH_TOO_LARGE);
+    }
+    self->removals_left -= cost;
+    s_cut (self, path.data, path.bytes);
+    return DTKV_SUCCESS;
+}
+
+// Decoding.
+
+typedef struct {
+    uint64_t flags;
+    msgpack_slice_t path, value, expected, after;
+    uint64_t condition, number, items_max, bytes_max;
+    bool value_nil, must_be_absent;
+    const kv_object_t *items;
+} s_request_t;
+
+static bool s_optional (const kv_object_t *body, uint32_t i, uint64_t limit, uint64_t *number)
+{
+    if (i >= body->count || body->items[i].kind == MSGPACK_KIND_NIL) {
+        return true;
+    }
+    *number = body->items[i].number;
+    return body->items[i].kind == MSGPACK_KIND_UINT && *number <= limit;
+}
+
+static int s_object_path (const kv_model_t *self, const kv_object_t *object, msgpack_slice_t *path)
+{
+    *path = object->bytes;
+    return object->kind == MSGPACK_KIND_BYTES ? s_check_path (self, *path) : DTKV_INVALID_KEY;
+}
+
+static int s_object_value (const kv_model_t *self, const kv_object_t *object,
+                           msgpack_slice_t *value)
+{
+    *value = object->bytes;
+    if (object->kind != MSGPACK_KIND_BYTES) {
+        return DTKV_INVALID_VALUE;
+    }
+    return value->bytes > self->limits.value_bytes_max ? DTKV_VALUE_TOO_LONG : 0;
+}
+
+static int s_decode_list (const kv_model_t *self, const kv_object_t *body, s_request_t *request)
+{
+    uint64_t items = 0;
+    uint64_t bytes = 0;
+    if (!s_optional (body, 1, DTKV_FLAGS_ALL, &request->flags) ||
+        !s_optional (body, 2, UINT64_MAX, &items) || !s_optional (body, 3, UINT64_MAX, &bytes)) {
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+    const dtkv_limits_t *limits = &self->limits;
+    request->items_max = items && items < limits->list_items_max ? items : limits->list_items_max;
+    request->bytes_max = bytes && bytes < limits->list_bytes_max ? bytes : limits->list_bytes_max;
+    bool has_after = body->count > 4 && body->items[4].kind != MSGPACK_KIND_NIL;
+    if (has_after && body->items[4].kind != MSGPACK_KIND_BYTES) {
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+    int code = s_object_path (self, &body->items[0], &request->path);
+    if (code || !has_after) {
+        return code;
+    }
+    request->after = body->items[4].bytes;
+    bool nested = request->after.bytes && memchr (request->after.data, '.', request->after.bytes);
+    return s_check_path (self, request->after) ||
+                   (nested && !(request->flags & DTKV_FLAG_RECURSIVE))
+               ? DTKV_INVALID_CURSOR
+               : 0;
+}
+
+static int s_decode_cas (const kv_model_t *self, const kv_object_t *body, s_request_t *request)
+{
+    const kv_object_t *items = body->items;
+    if (items[1].kind != MSGPACK_KIND_UINT || items[1].number > 2 ||
+        !s_optional (body, 4, DTKV_FLAGS_ALL, &request->flags)) {
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+    request->condition = items[1].number;
+    request->number = items[2].number;
+    request->expected = items[2].bytes;
+    if (request->condition == 0) {
+        if (items[2].kind != MSGPACK_KIND_NIL && items[2].kind != MSGPACK_KIND_BYTES) {
+            return DTKV_CLIENT_REQ_ERROR;
+        }
+        request->must_be_absent = items[2].kind == MSGPACK_KIND_NIL;
+    } else {
+        if (items[2].kind != MSGPACK_KIND_UINT) {
+            return DTKV_CLIENT_REQ_ERROR;
+        }
+        request->must_be_absent = request->number == 0;
+    }
+    int code = s_object_path (self, &items[0], &request->path);
+    request->value_nil = items[3].kind == MSGPACK_KIND_NIL;
+    if (code) {
+        return code;
+    }
+    if (request->value_nil) {
+        return request->must_be_absent ? DTKV_INVALID_VALUE : 0;
+    }
+    return s_object_value (self, &items[3], &request->value);
+}
+
+static int s_decode_batch (const kv_model_t *self, const kv_object_t *body, bool values,
+                           s_request_t *request)
+{
+    request->items = &body->items[0];
+    if (request->items->kind != MSGPACK_KIND_ARRAY ||
+        !s_optional (body, 1, DTKV_FLAGS_ALL, &request->flags)) {
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+    for (uint32_t i = 0; values && i < request->items->count; i++) {
+        if (request->items->items[i].kind != MSGPACK_KIND_ARRAY ||
+            request->items->items[i].count < 2) {
+            return DTKV_CLIENT_REQ_ERROR;
+        }
+    }
+    return request->items->count > self->limits.batch_items_max ? DTKV_BATCH_TOO_LARGE : 0;
+}
+
+static int s_decode (const kv_model_t *self, uint16_t operation, const kv_object_t *body,
+                     s_request_t *request)
+{
+    *request = (s_request_t){0};
+    uint32_t required = operation == DTKV_OP_PUT ? 2 : operation == DTKV_OP_COMPARE_AND_SET ? 4 : 1;
+    if (body->kind != MSGPACK_KIND_ARRAY || body->count < required) {
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+    int code;
+    switch (operation) {
+    case DTKV_OP_GET:
+    case DTKV_OP_REMOVE:
+    case DTKV_OP_MKDIR:
+        return s_optional (body, 1, DTKV_FLAGS_ALL, &request->flags)
+                   ? s_object_path (self, &body->items[0], &request->path)
+                   : DTKV_CLIENT_REQ_ERROR;
+    case DTKV_OP_PUT:
+        if (!s_optional (body, 2, DTKV_FLAGS_ALL, &request->flags)) {
+            return DTKV_CLIENT_REQ_ERROR;
+        }
+        code = s_object_path (self, &body->items[0], &request->path);
+        return code ? code : s_object_value (self, &body->items[1], &request->value);
+    case DTKV_OP_LIST:
+        return s_decode_list (self, body, request);
+    case DTKV_OP_BATCH_GET:
+    case DTKV_OP_BATCH_REMOVE:
+        return s_decode_batch (self, body, false, request);
+    case DTKV_OP_BATCH_PUT:
+        return s_decode_batch (self, body, true, request);
+    case DTKV_OP_COMPARE_AND_SET:
+        return s_decode_cas (self, body, request);
+    case DTKV_OP_SESSION_OPEN:
+    case DTKV_OP_SESSION_CLOSE:
+    case DTKV_OP_SESSION_KEEPALIVE:
+        request->number = body->items[0].number;
+        return body->items[0].kind == MSGPACK_KIND_UINT ? 0 : DTKV_CLIENT_REQ_ERROR;
+    default:
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+}
+
+// Writes of many, and conditional ones.
+
+static int s_cas (kv_model_t *self, const s_request_t *request, dt_buffer_t *body)
+{
+    const s_node_t *node = s_find (self, request->path.data, request->path.bytes);
+    bool holds;
+    if (request->must_be_absent) {
+        holds = node == NULL;
+    } else if (!node) {
+        holds = false;
+    } else if (request->condition == 0) {
+        holds = !node->directory && node->value_bytes == request->expected.bytes &&
+                memcmp (node->value, request->expected.data, node->value_bytes) == 0;
+    } else {
+        holds = request->number == (request->condition == 1 ? node->version : node->modify_index);
+    }
+    if (!holds) {
+        return s_nil (body, DTKV_CAS_MISMATCH);
+    }
+    int code;
+    if (request->value_nil) {
+        code = s_remove (self, request->path, request->flags & ~4ULL, body);
+    } else {
+        code = s_put (self, request->path, request->value, request->flags, body);
+    }
+    return code == DTKV_SUCCESS_OVERWRITE ? DTKV_SUCCESS : code;
+}
+
+static int s_item (kv_model_t *self, bool values, const kv_object_t *item, uint64_t flags,
+                   dt_buffer_t *body)
+{
+    msgpack_slice_t path;
+    msgpack_slice_t value;
+    int code = s_object_path (self, values ? &item->items[0] : item, &path);
+    if (!code && values) {
+        code = s_object_value (self, &item->items[1], &value);
+    }
+    if (code) {
+        return s_nil (body, code);
+    }
+    return values ? s_put (self, path, value, flags, body) : s_remove (self, path, flags, body);
+}
+
+static void s_swap (kv_model_t *a, kv_model_t *b)
+{
+    kv_model_t c = *a;
+    *a = *b;
+    *b = c;
+}
+
+static int s_batch (kv_model_t *self, bool values, const s_request_t *request, dt_buffer_t *body)
+{
+    bool atomic = request->flags & DTKV_FLAG_ATOMIC;
+    kv_model_t *before = atomic ? kv_model_copy (self) : NULL;
+    uint32_t count = request->items->count;
+    size_t start = body->bytes;
+    int failure = 0;
+    self->reply_end = start + self->limits.reply_bytes_max;
+    msgpack_write_array (body, count);
+    for (uint32_t i = 0; i < count && !failure; i++) {
+        dt_buffer_t previous = {0};
+        msgpack_write_array (body, 2);
+        self->reply_before = body->bytes + 1; // and the code
+        int code = s_item (self, values, &request->items->items[i], request->flags, &previous);
+        msgpack_write_uint (body, (uint64_t) code);
+        dt_buffer_append (body, previous.data, previous.bytes);
+        dt_buffer_deinit (&previous);
+        if (atomic && code != DTKV_SUCCESS && code != DTKV_SUCCESS_OVERWRITE) {
+            failure = code;
+            body->bytes = start;
+            msgpack_write_array (body, count);
+            for (uint32_t k = 0; k < count; k++) {
+                msgpack_write_array (body, 2);
+                msgpack_write_uint (body, (uint64_t) (k == i ? code : DTKV_BATCH_ABORTED));
+                msgpack_write_nil (body);
+            }
+        }
+    }
+    if (failure) {
+        s_swap (self, before);
+    }
+    kv_model_destroy (&before);
+    return failure;
+}
+
+static int s_write (kv_model_t *self, uint16_t operation, const s_request_t *request,
+                    dt_buffer_t *body)
+{
+    self->parents_left = self->limits.batch_items_max;
+    self->removals_left = self->limits.batch_items_max;
+    self->reply_end = 0;
+    switch (operation) {
+    case DTKV_OP_PUT:
+        return s_put (self, request->path, request->value, request->flags, body);
+    case DTKV_OP_REMOVE:
+        return s_remove (self, request->path, request->flags, body);
+    case DTKV_OP_MKDIR:
+        return s_nil (body, s_mkdir (self, request->path, request->flags));
+    case DTKV_OP_BATCH_PUT:
+    case DTKV_OP_BATCH_REMOVE:
+        return s_batch (self, operation == DTKV_OP_BATCH_PUT, request, body);
+    case DTKV_OP_COMPARE_AND_SET:
+        return s_cas (self, request, body);
+    default:
+        return s_nil (body, DTKV_CLIENT_REQ_ERROR);
+    }
+}
+
+static int s_write_body (kv_model_t *self, const log_entry_t *entry, dt_buffer_t *body)
+{
+    kv_object_t object;
+    s_request_t request;
+    int code = DTKV_CLIENT_REQ_ERROR;
+    if (kv_object_parse (&object, entry->payload, entry->payload_bytes, MSGPACK_DEPTH_MAX - 1)) {
+        code = s_decode (self, entry->operation, &object, &request);
+    }
+    code = code ? s_nil (body, code) : s_write (self, entry->operation, &request, body);
+    kv_object_free (&object);
+    return code;
+}
+
+// Reads.
+
+static void s_list (const kv_model_t *self, const s_request_t *request, dt_buffer_t *reply)
+{
+    bool recursive = request->flags & DTKV_FLAG_RECURSIVE;
+    bool keys_only = request->flags & DTKV_FLAG_KEYS_ONLY;
+    size_t skip = request->path.bytes ? request->path.bytes + 1 : 0;
+    dt_buffer_t items = {0};
+    msgpack_slice_t last = {0};
+    uint64_t count = 0;
+    uint64_t all = 0;
+    bool more = false;
+    for (size_t i = 0; i < self->count; i++) {
+        const s_node_t *node = &self->nodes[i];
+        if (!s_below (node, request->path.data, request->path.bytes)) {
+            continue;
+        }
+        msgpack_slice_t name = {node->path + skip, node->path_bytes - skip};
+        if (!recursive && memchr (name.data, '.', name.bytes)) {
+            continue;
+        }
+        all++;
+        if (more ||
+            (request->after.bytes && s_path_order (name.data, name.bytes, request->after.data,
+                                                   request->after.bytes) <= 0)) {
+            continue;
+        }
+        size_t before = items.bytes;
+        msgpack_write_array (&items, keys_only ? 1 : 2);
+        msgpack_write_bin (&items, name.data, (uint32_t) name.bytes);
+        if (!keys_only) {
+            s_write_node (node, request->flags, &items);
+        }
+        if (count == request->items_max || (count && items.bytes > request->bytes_max)) {
+            items.bytes = before;
+            more = true;
+            continue;
+        }
+        count++;
+        last = name;
+    }
+    msgpack_write_array (reply, 3);
+    if (request->flags & DTKV_FLAG_COUNT_ONLY) {
+        msgpack_write_array (reply, 0);
+        msgpack_write_nil (reply);
+        msgpack_write_uint (reply, all);
+    } else {
+        msgpack_write_array (reply, (uint32_t) count);
+        dt_buffer_append (reply, items.data, items.bytes);
+        if (more) {
+            msgpack_write_bin (reply, last.data, (uint32_t) last.bytes);
+        } else {
+            msgpack_write_nil (reply);
+        }
+        msgpack_write_uint (reply, count);
+    }
+    dt_buffer_deinit (&items);
+}
+
+static void s_batch_get (const kv_model_t *self, const s_request_t *request, dt_buffer_t *reply)
+{
+    size_t end = reply->bytes + self->limits.reply_bytes_max;
+    msgpack_write_array (reply, request->items->count);
+    for (uint32_t i = 0; i < request->items->count; i++) {
+        msgpack_slice_t path;
+        const s_node_t *node = NULL;
+        int code = s_object_path (self, &request->items->items[i], &path);
+        if (!code) {
+            node = s_find (self, path.data, path.bytes);
+            code = node ? DTKV_SUCCESS : DTKV_NOT_FOUND;
+        }
+        if (node && reply->bytes + node->value_bytes > end) {
+            node = NULL;
+            code = DTKV_BATCH_TOO_LARGE;
+        }
+        msgpack_write_array (reply, 2);
+        msgpack_write_uint (reply, (uint64_t) code);
+        if (node) {
+            s_write_node (node, request->flags, reply);
+        } else {
+            msgpack_write_nil (reply);
+        }
+    }
+}
+
+static int s_read (const kv_model_t *self, uint16_t operation, const s_request_t *request,
+                   dt_buffer_t *reply)
+{
+    const s_node_t *node = s_find (self, request->path.data, request->path.bytes);
+    switch (operation) {
+    case DTKV_OP_GET:
+        if (!node) {
+            return s_nil (reply, DTKV_NOT_FOUND);
+        }
+        s_write_node (node, request->flags, reply);
+        return DTKV_SUCCESS;
+    case DTKV_OP_LIST:
+        if (!node || !node->directory) {
+            return s_nil (reply, node ? DTKV_PARENT_NOT_DIR : DTKV_NOT_FOUND);
+        }
+        s_list (self, request, reply);
+        return DTKV_SUCCESS;
+    case DTKV_OP_BATCH_GET:
+        s_batch_get (self, request, reply);
+        return DTKV_SUCCESS;
+    default:
+        return s_nil (reply, DTKV_CLIENT_REQ_ERROR);
+    }
+}
+
+int kv_model_read (const kv_model_t *self, uint16_t operation, const void *body, size_t bytes,
+                   dt_buffer_t *reply)
+{
+    kv_object_t object;
+    s_request_t request;
+    int code = DTKV_CLIENT_REQ_ERROR;
+    if (kv_object_parse (&object, body, bytes, MSGPACK_DEPTH_MAX - 1)) {
+        code = s_decode (self, operation, &object, &request);
+    }
+    if (!code && (operation == DTKV_OP_SESSION_OPEN) &&
+        (request.number < DTKV_SESSION_TTL_MS_MIN || request.number > DTKV_SESSION_TTL_MS_MAX)) {
+        code = DTKV_INVALID_TTL;
+    }
+    code = code ? s_nil (reply, code) : s_read (self, operation, &request, reply);
+    kv_object_free (&object);
+    return code;
+}
+
+// Sessions.
+
+static void s_session_free (s_session_t *session)
+{
+    for (size_t i = 0; i < session->count; i++) {
+        dt_buffer_deinit (&session->replies[i].body);
+    }
+    free (session->replies);
+}
+
+static void s_session_drop (kv_model_t *self, size_t i)
+{
+    s_session_free (&self->sessions[i]);
+    self->session_count--;
+    memmove (self->sessions + i, self->sessions + i + 1,
+             (self->session_count - i) * sizeof self->sessions[0]);
+}
+
+static void s_sweep (kv_model_t *self)
+{
+    for (int swept = 0; swept < 16; swept++) {
+        size_t first = self->session_count;
+        for (size_t i = 0; i < self->session_count; i++) {
+            if (first == self->session_count ||
+                self->sessions[i].deadline_ms < self->sessions[first].deadline_ms) {
+                first = i;
+            }
+        }
+        if (first == self->session_count || self->sessions[first].deadline_ms > self->time_ms) {
+            return;
+        }
+        s_session_drop (self, first);
+    }
+}
+
+static s_session_t *s_session (const kv_model_t *self, uint64_t id)
+{
+    for (size_t i = 0; i < self->session_count; i++) {
+        if (self->sessions[i].id == id && self->sessions[i].deadline_ms > self->time_ms) {
+            return &self->sessions[i];
+        }
+    }
+    return NULL;
+}
+
+static uint64_t s_session_bytes (const s_session_t *session)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < session->count; i++) {
+        bytes += 32 + session->replies[i].body.bytes;
+    }
+    return bytes;
+}
+
+static int s_session_open (kv_model_t *self, uint64_t ttl_ms, dt_buffer_t *body)
+{
+    if (ttl_ms < DTKV_SESSION_TTL_MS_MIN || ttl_ms > DTKV_SESSION_TTL_MS_MAX) {
+        return s_nil (body, DTKV_INVALID_TTL);
+    }
+    if (self->session_count >= self->limits.sessions_max) {
+        return s_nil (body, DTKV_TOO_MANY_SESSIONS);
+    }
+    self->sessions =
+        dt_realloc (self->sessions, (self->session_count + 1) * sizeof self->sessions[0]);
+    self->sessions[self->session_count++] = (s_session_t){
+        .id = self->entry->index,
+        .ttl_ms = ttl_ms,
+        .deadline_ms = self->time_ms + ttl_ms,
+        .ack = 1,
+    };
+    msgpack_write_array (body, 2);
+    msgpack_write_uint (body, self->entry->index);
+    msgpack_write_uint (body, ttl_ms);
+    return DTKV_SUCCESS;
+}
+
+static int s_session_operation (kv_model_t *self, const log_entry_t *entry, dt_buffer_t *body)
+{
+    kv_object_t object;
+    s_request_t request = {0};
+    int code = DTKV_CLIENT_REQ_ERROR;
+    if (kv_object_parse (&object, entry->payload, entry->payload_bytes, MSGPACK_DEPTH_MAX - 1)) {
+        code = s_decode (self, entry->operation, &object, &request);
+    }
+    kv_object_free (&object);
+    if (code) {
+        return s_nil (body, code);
+    }
+    if (entry->operation == DTKV_OP_SESSION_OPEN) {
+        return s_session_open (self, request.number, body);
+    }
+    s_session_t *session = s_session (self, request.number);
+    if (!session) {
+        return s_nil (body, DTKV_SESSION_UNKNOWN);
+    }
+    if (entry->operation == DTKV_OP_SESSION_CLOSE) {
+        s_session_drop (self, (size_t) (session - self->sessions));
+        return s_nil (body, DTKV_SUCCESS);
+    }
+    session->deadline_ms = self->time_ms + session->ttl_ms;
+    msgpack_write_array (body, 2);
+    msgpack_write_uint (body, session->id);
+    msgpack_write_uint (body, session->ttl_ms);
+    return DTKV_SUCCESS;
+}
+
+static void s_session_forget (s_session_t *session)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < session->count; i++) {
+        if (session->replies[i].seq < session->ack) {
+            dt_buffer_deinit (&session->replies[i].body);
+        } else {
+            session->replies[kept++] = session->replies[i];
+        }
+    }
+    session->count = kept;
+}
+
+static bool s_window_full (const kv_model_t *self, const s_session_t *session)
+{
+    uint64_t all = 0;
+    for (size_t i = 0; i < self->session_count; i++) {
+        all += s_session_bytes (&self->sessions[i]);
+    }
+    return s_session_bytes (session) >= self->limits.session_bytes_max ||
+           all >= self->limits.session_all_bytes_max;
+}
+
+static int s_session_write (kv_model_t *self, const log_entry_t *entry, dt_buffer_t *body,
+                            uint64_t *index)
+{
+    uint64_t seq = entry->session_seq;
+    s_session_t *session = s_session (self, entry->session_id);
+    *index = 0;
+    if (!session) {
+        return s_nil (body, DTKV_SESSION_UNKNOWN);
+    }
+    session->deadline_ms = self->time_ms + session->ttl_ms;
+    session->ack = entry->session_ack > session->ack ? entry->session_ack : session->ack;
+    s_session_forget (session);
+    if (seq < session->ack) {
+        return s_nil (body, DTKV_SESSION_SEQ_STALE);
+    }
+    if (seq - session->ack >= self->limits.session_replies_max) {
+        return s_nil (body, DTKV_SESSION_WINDOW_FULL);
+    }
+    for (size_t i = 0; i < session->count; i++) {
+        const s_reply_t *reply = &session->replies[i];
+        if (reply->seq == seq) {
+            *index = reply->index;
+            if (reply->body.bytes) {
+                dt_buffer_append (body, reply->body.data, reply->body.bytes);
+            } else {
+                msgpack_write_nil (body);
+            }
+            return reply->code;
+        }
+    }
+    if (s_window_full (self, session)) {
+        return s_nil (body, DTKV_SESSION_WINDOW_FULL);
+    }
+    *index = entry->index;
+    size_t start = body->bytes;
+    int code = s_write_body (self, entry, body);
+    session = s_session (self, entry->session_id);
+    session->replies =
+        dt_realloc (session->replies, (session->count + 1) * sizeof session->replies[0]);
+    s_reply_t *reply = &session->replies[session->count++];
+    *reply = (s_reply_t){.seq = seq, .index = entry->index, .code = code};
+    if (body->bytes - start > 1 || body->data[start] != 0xc0) {
+        dt_buffer_append (&reply->body, body->data + start, body->bytes - start);
+    }
+    return code;
+}
+
+int kv_model_apply (kv_model_t *self, const log_entry_t *entry, dt_buffer_t *body, uint64_t *index)
+{
+    self->entry = entry;
+    *index = entry->index;
+    if (entry->cluster_time_ms > self->time_ms) {
+        self->time_ms = entry->cluster_time_ms;
+    }
+    s_sweep (self);
+    if (entry->type != LOG_ENTRY_COMMAND) {
+        return s_nil (body, DTKV_SUCCESS);
+    }
+    switch (entry->operation) {
+    case DTKV_OP_SESSION_OPEN:
+    case DTKV_OP_SESSION_CLOSE:
+    case DTKV_OP_SESSION_KEEPALIVE:
+        return s_session_operation (self, entry, body);
+    default:
+        return entry->session_id ? s_session_write (self, entry, body, index)
+                                 : s_write_body (self, entry, body);
+    }
+}
+
+// Life.
+
+kv_model_t *kv_model_new (const dtkv_limits_t *limits)
+{
+    kv_model_t *self = dt_zalloc (1, sizeof *self);
+    self->limits = *limits;
+    self->nodes = dt_zalloc (1, sizeof self->nodes[0]);
+    self->nodes[0].directory = true;
+    self->count = 1;
+    return self;
+}
+
+kv_model_t *kv_model_copy (const kv_model_t *self)
+{
+    kv_model_t *copy = dt_memdup (self, sizeof *self);
+    copy->nodes = dt_memdup (self->nodes, self->count * sizeof self->nodes[0]);
+    for (size_t i = 0; i < self->count; i++) {
+        const s_node_t *node = &self->nodes[i];
+        copy->nodes[i].path = dt_memdup (node->path, node->path_bytes);
+        copy->nodes[i].value = dt_memdup (node->value, node->value_bytes);
+    }
+    copy->sessions = dt_memdup (self->sessions, self->session_count * sizeof self->sessions[0]);
+    for (size_t i = 0; i < self->session_count; i++) {
+        s_session_t *session = &copy->sessions[i];
+        const s_reply_t *replies = session->replies;
+        session->replies = dt_zalloc (session->count + 1, sizeof session->replies[0]);
+        for (size_t k = 0; k < session->count; k++) {
+            session->replies[k] = replies[k];
+            session->replies[k].body = (dt_buffer_t){0};
+            dt_buffer_append (&session->replies[k].body, replies[k].body.data,
+                              replies[k].body.bytes);
+        }
+    }
+    return copy;
+}
+
+void kv_model_destroy (kv_model_t **self_p)
+{
+    kv_model_t *self = *self_p;
+    if (!self) {
+        return;
+    }
+    *self_p = NULL;
+    for (size_t i = 0; i < self->count; i++) {
+        s_node_free (&self->nodes[i]);
+    }
+    for (size_t i = 0; i < self->session_count; i++) {
+        s_session_free (&self->sessions[i]);
+    }
+    free (self->nodes);
+    free (self->sessions);
+    free (self);
+}
+
+void kv_model_dump (const kv_model_t *self, dt_buffer_t *out)
+{
+    for (size_t i = 1; i < self->count; i++) {
+        const s_node_t *node = &self->nodes[i];
+        msgpack_write_array (out, 2);
+        msgpack_write_bin (out, node->path, (uint32_t) node->path_bytes);
+        s_write_node (node, DTKV_FLAG_META, out);
+    }
+}
+
+size_t kv_model_nodes (const kv_model_t *self)
+{
+    return self->count - 1;
+}
+
+size_t kv_model_sessions (const kv_model_t *self)
+{
+    return self->session_count;
+}
+
+const uint8_t *kv_model_path (const kv_model_t *self, size_t i, size_t *bytes)
+{
+    dt_assert (i + 1 < self->count);
+    *bytes = self->nodes[i + 1].path_bytes;
+    return self->nodes[i + 1].path;
+}
