@@ -40,8 +40,8 @@ void dtctl_record_node (dtctl_t *self, const dt_node_t *node, bool with_value)
         dtctl_output_number (out, "child_version", node->meta.child_version);
         dtctl_output_number (out, "create_index", node->meta.create_index);
         dtctl_output_number (out, "modify_index", node->meta.modify_index);
-        dtctl_output_time (out, "create_time_ms", node->meta.create_time_ms);
-        dtctl_output_time (out, "modify_time_ms", node->meta.modify_time_ms);
+        dtctl_output_time (out, "create_time", node->meta.create_time_ms);
+        dtctl_output_time (out, "modify_time", node->meta.modify_time_ms);
         dtctl_output_number (out, "writer", node->meta.writer);
         dtctl_output_number (out, "owner_session", node->meta.owner_session);
         dtctl_output_number (out, "ttl_ms", node->meta.ttl_ms);
@@ -297,7 +297,7 @@ static void s_drawing_finish (s_drawing_t *self, dtctl_t *dtctl)
     for (size_t i = 0; i < self->count; i++) {
         directories += self->branches[i].directory;
     }
-    dtctl_output_simple (dtctl->out, "\n%zu directories, %zu values\n", directories,
+    dtctl_output_simple (dtctl->out, "\ndirectories: %zu, values: %zu\n", directories,
                          self->count - directories);
 }
 

@@ -70,6 +70,8 @@ static void s_status_item (dtctl_t *self, const dt_status_item_t *item)
     dt_buffer_append (&name, "", 1);
     if (item->kind == DT_STATUS_TEXT && !json) {
         dtctl_text_escape (&value, item->text.data, item->text.bytes);
+    } else if (item->kind == DT_STATUS_UNSIGNED && !json) {
+        dt_buffer_printf (&value, "%" PRIu64, item->number);
     } else {
         dtctl_msgpack_json (&value, item->raw.data, item->raw.bytes);
     }

@@ -341,7 +341,9 @@ void dtctl_output_time (dtctl_output_t *self, const char *name, uint64_t time_ms
         dtctl_text_time (&self->text, time_ms);
         s_cell_end (self, cell);
     } else {
-        dtctl_output_number (self, name, time_ms);
+        char name_ms[64];
+        snprintf (name_ms, sizeof name_ms, "%s_ms", name);
+        dtctl_output_number (self, name_ms, time_ms);
     }
 }
 

@@ -62,7 +62,7 @@ void dtctl_output_bool (dtctl_output_t *self, const char *name, bool value);
 void dtctl_output_null (dtctl_output_t *self, const char *name);
 void dtctl_output_text (dtctl_output_t *self, const char *name, const char *value);
 void dtctl_output_bytes (dtctl_output_t *self, const char *name, const void *data, size_t bytes);
-// Milliseconds since 1970: a number in JSON, a date in a table.
+// Milliseconds since 1970: a number in JSON, its name with _ms behind; a date in a table.
 void dtctl_output_time (dtctl_output_t *self, const char *name, uint64_t time_ms);
 // JSON made elsewhere; a table shows it as it is.
 void dtctl_output_json (dtctl_output_t *self, const char *name, const void *json, size_t bytes);

@@ -95,9 +95,9 @@ static bool s_walk (dt_buffer_t *path, const char *steps, size_t floor)
     while (*steps) {
         size_t length = strcspn (steps, "/");
         if (length == 2 && memcmp (steps, "..", 2) == 0) {
+            inside = inside && path->bytes > floor;
             while (path->bytes > 0 && path->data[--path->bytes] != '/') {
             }
-            inside = inside && path->bytes >= floor;
         } else if (length > 0 && !(length == 1 && steps[0] == '.')) {
             dt_buffer_append (path, "/", 1);
             dt_buffer_append (path, steps, length);

@@ -8,7 +8,11 @@
 // Print what a write did. A synchronous call's result is freed.
 static int s_done (dtctl_t *self, dt_bytes_t path, const char *what, dt_result_t **result_p)
 {
-    dtctl_output_simple (self->out, "%s, index %" PRIu64 "\n", what, (*result_p)->index);
+    if ((*result_p)->index) {
+        dtctl_output_simple (self->out, "%s, index %" PRIu64 "\n", what, (*result_p)->index);
+    } else {
+        dtctl_output_simple (self->out, "%s\n", what);
+    }
     dtctl_output_begin (self->out);
     dtctl_output_bytes (self->out, "key", path.data, path.bytes);
     dtctl_output_text (self->out, "result", what);

@@ -196,7 +196,7 @@ static int s_permit (dtctl_t *self, dt_bytes_t path, uint64_t below)
     dt_buffer_t question = {0};
     dt_buffer_printf (&question, "remove ");
     dtctl_text_escape (&question, path.data, path.bytes);
-    dt_buffer_printf (&question, " and the %" PRIu64 " nodes below it?%c", below, 0);
+    dt_buffer_printf (&question, " and all below it, %" PRIu64 " nodes?%c", below, 0);
     bool yes = dtctl_confirm ((char *) question.data);
     dt_buffer_deinit (&question);
     if (yes) {
