@@ -105,9 +105,9 @@ static void s_note (fake_server_t *self, const protocol_request_t *request)
         self->seen = dt_realloc (self->seen, self->seen_capacity * sizeof *self->seen);
     }
     self->seen[self->seen_count++] = (fake_seen_t){
-        request->id,          request->operation,  request->group,       request->timeout_ms,
-        request->client_id,   request->session_id, request->session_seq, request->session_ack,
-        request->min_index,   request->read_mode,  request->want_digest};
+        request->id,        request->operation,  request->group,       request->timeout_ms,
+        request->client_id, request->session_id, request->session_seq, request->session_ack,
+        request->min_index, request->read_mode,  request->want_digest};
     pthread_cond_broadcast (&self->changed);
 }
 
@@ -147,7 +147,8 @@ static void s_send_held (fake_server_t *self, bool drop)
     self->held_count = 0;
 }
 
-// What of a reply goes out at once, under a rule. `reply` is appended to `out` if it is sent as it is.
+// What of a reply goes out at once, under a rule. `reply` is appended to `out` if it is sent as it
+// is.
 static void s_misbehave (fake_server_t *self, zmq_msg_t *identity, const fake_rule_t *rule,
                          protocol_reply_t *reply, dt_buffer_t *out, bool *disconnect)
 {

@@ -11,26 +11,26 @@
 #include <stdint.h>
 
 typedef enum {
-    FAKE_CODE,        // not carried out, answered with rule.code (and hint)
-    FAKE_DROP,        // carried out, not answered
-    FAKE_IGNORE,      // not carried out, not answered
-    FAKE_HOLD,        // carried out, answered by fake_server_release
-    FAKE_DUPLICATE,   // answered twice
-    FAKE_WRONG_ID,    // answered under other ids first, then rightly
-    FAKE_GARBAGE,     // carried out, answered with bytes that are no reply
-    FAKE_TRUNCATED,   // carried out, answered with half a reply
-    FAKE_TWO_FRAMES,  // carried out, answered with a message of two frames
-    FAKE_OVERSIZE,    // carried out, answered with a message over any limit
-    FAKE_DISCONNECT,  // carried out, then all connections are closed, and new ones accepted
-    FAKE_BAD_BODY,    // carried out, answered with a body of the wrong shape
+    FAKE_CODE,       // not carried out, answered with rule.code (and hint)
+    FAKE_DROP,       // carried out, not answered
+    FAKE_IGNORE,     // not carried out, not answered
+    FAKE_HOLD,       // carried out, answered by fake_server_release
+    FAKE_DUPLICATE,  // answered twice
+    FAKE_WRONG_ID,   // answered under other ids first, then rightly
+    FAKE_GARBAGE,    // carried out, answered with bytes that are no reply
+    FAKE_TRUNCATED,  // carried out, answered with half a reply
+    FAKE_TWO_FRAMES, // carried out, answered with a message of two frames
+    FAKE_OVERSIZE,   // carried out, answered with a message over any limit
+    FAKE_DISCONNECT, // carried out, then all connections are closed, and new ones accepted
+    FAKE_BAD_BODY,   // carried out, answered with a body of the wrong shape
 } fake_action_t;
 
 typedef struct {
     fake_action_t action;
-    uint32_t operation;      // 0: any but hello
-    uint32_t times;          // how often it applies
-    uint32_t code;           // FAKE_CODE
-    uint32_t leader_node_id; // FAKE_CODE: hint, 0: none
+    uint32_t operation;         // 0: any but hello
+    uint32_t times;             // how often it applies
+    uint32_t code;              // FAKE_CODE
+    uint32_t leader_node_id;    // FAKE_CODE: hint, 0: none
     const char *leader_address; // FAKE_CODE: hint, NULL: none; must outlive the server
 } fake_rule_t;
 

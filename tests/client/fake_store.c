@@ -104,7 +104,7 @@ static fake_node_t *s_find (const fake_store_t *self, msgpack_slice_t path)
 {
     size_t place = s_place (self, path);
     return place < self->count && s_compare (&self->nodes[place], path) == 0 ? &self->nodes[place]
-                                                                            : NULL;
+                                                                             : NULL;
 }
 
 static void s_write_node (dt_buffer_t *body, const fake_node_t *node, uint64_t flags)
@@ -301,9 +301,9 @@ static uint32_t s_compare_and_set (fake_store_t *self, const protocol_request_t 
         holds = !node;
     } else {
         uint64_t number = msgpack_cursor_uint (body);
-        holds = number == 0 ? !node
-                            : node && number == (condition == 1 ? node->version
-                                                                : node->modify_index);
+        holds = number == 0
+                    ? !node
+                    : node && number == (condition == 1 ? node->version : node->modify_index);
     }
     bool removal = msgpack_cursor_take_nil (body);
     msgpack_slice_t value = {NULL, 0};

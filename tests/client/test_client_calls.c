@@ -376,9 +376,10 @@ START_TEST (wrong_arguments_are_refused_before_sending)
     ck_assert_int_eq (dt_client_get (client, dt_bytes (NULL, 3), NULL, NULL), DT_INVALID);
     ck_assert_int_eq (dt_client_get (client, dt_text ("a"), &slow, NULL), DT_INVALID);
     ck_assert_int_eq (
-        dt_client_put (client, dt_text ("a"), dt_bytes (huge, sizeof huge), NULL, NULL), DT_TOO_BIG);
-    ck_assert_int_eq (
-        dt_client_put (client, dt_text ("a"), dt_bytes (huge, SIZE_MAX), NULL, NULL), DT_TOO_BIG);
+        dt_client_put (client, dt_text ("a"), dt_bytes (huge, sizeof huge), NULL, NULL),
+        DT_TOO_BIG);
+    ck_assert_int_eq (dt_client_put (client, dt_text ("a"), dt_bytes (huge, SIZE_MAX), NULL, NULL),
+                      DT_TOO_BIG);
     dt_result_t *result;
     ck_assert_int_eq (dt_client_get (client, dt_bytes (NULL, 3), NULL, &result), DT_INVALID);
     ck_assert_ptr_null (result);
@@ -389,8 +390,9 @@ END_TEST
 
 START_TEST (open_refuses_wrong_options_with_a_text)
 {
-    const char *wrong[] = {"", "localhost", "tcp://", "tcp://a", "tcp://a:", "tcp://a:b", "tcp://:1",
-                           "udp://a:1", "tcp://a:1,,tcp://b:1"};
+    const char *wrong[] = {"",         "localhost", "tcp://",
+                           "tcp://a",  "tcp://a:",  "tcp://a:b",
+                           "tcp://:1", "udp://a:1", "tcp://a:1,,tcp://b:1"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         dt_client_options_t options;
         dt_client_options_init (&options);
