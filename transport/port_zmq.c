@@ -10,7 +10,7 @@
 #include "transport/port_zmq_ledger.h"
 #include "transport/protocol.h"
 
-#define COUNTED_BYTES_MIN   1024        // smaller bodies are bounded by their number
+#define COUNTED_BYTES_MIN   256         // smaller bodies are bounded by their number
 #define ZERO_COPY_BYTES_MIN (16 * 1024) // from here on moving memory is cheaper than copying it
 #define DRAIN_FRAMES_MAX    1000 // frames dropped per call, so that one client cannot hold us
 #define ENDPOINT_BYTES_MAX  256
@@ -273,7 +273,7 @@ static int s_configure (s_port_t *self, const port_zmq_options_t *options)
         {ZMQ_LINGER, 0},           // closing never waits
         {ZMQ_SNDTIMEO, 0},         // nothing blocks, even by mistake
         {ZMQ_RCVTIMEO, 0},         //
-        {ZMQ_SNDHWM, options->send_messages_max ? options->send_messages_max : 1000},
+        {ZMQ_SNDHWM, options->send_messages_max ? options->send_messages_max : 20000},
         {ZMQ_RCVHWM, options->receive_messages_max ? options->receive_messages_max : 1000},
         {ZMQ_HANDSHAKE_IVL, 5000},     // connections that say nothing
         {ZMQ_HEARTBEAT_IVL, 0},        // see above

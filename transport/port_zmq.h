@@ -4,10 +4,12 @@
 // - receiving: receive_messages_max unread messages of at most frame_bytes_max each; libzmq then
 //   stops reading that connection. libzmq cannot count bytes; the owner drains the port all the
 //   time and refuses work itself, so that little is ever unread.
-// - sending: send_messages_max messages, and client_bytes_max bytes in bodies of 1 KiB and more
+// - sending: send_messages_max messages, and client_bytes_max bytes in bodies of 256 bytes and more
 //   (one body over the limit is let through when nothing is waiting); over all clients
 //   total_bytes_max. Beyond them send refuses with DT_ERR_BUSY. A client that never reads so costs
-//   about send_messages_max * 1 KiB + client_bytes_max + frame_bytes_max, 9 to 17 MiB by default.
+//   at most send_messages_max * 376 bytes + client_bytes_max, about 16 MiB by default, or one body
+//   over the limit. libzmq learns late what was read, so a client that reads is sure of
+//   send_messages_max / 2 only: keep that above the requests one client may have in flight.
 // - a message of too many frames is drained frame by frame and none is kept. What is NOT bounded: a
 //   multipart message whose last frame never comes is kept by libzmq, which hands out and counts
 //   whole messages only. Only who may connect limits that: bind to a trusted network.
@@ -27,8 +29,8 @@ typedef struct {
     bool ipv6;                // also listen on and accept IPv6; default no
     size_t frame_bytes_max;   // largest frame taken; PROTOCOL_FRAME_BYTES_MAX
     int receive_messages_max; // unread, per client; 1000
-    int send_messages_max;    // unsent, per client; 1000
-    size_t client_bytes_max;  // unsent in bodies of 1 KiB and more, per client; 8 MiB
+    int send_messages_max;    // unsent, per client; 20 000
+    size_t client_bytes_max;  // unsent in bodies of 256 bytes and more, per client; 8 MiB
     size_t total_bytes_max;   // the same over all clients; 256 MiB
     int backlog;              // connections not accepted yet; 1024
 } port_zmq_options_t;
