@@ -148,7 +148,7 @@ static void s_new_node (dtd_t *self)
     raft_node_options_t options = {
         .system = self->system,
         .placement = self->placement,
-        .vfs = vfs_uring_base (self->node_vfs),
+        .vfs = vfs_uring_vfs (self->node_vfs),
         .port = self->port,
         .cluster_id = self->cluster_id,
         .node_id = self->config.node_id,
@@ -176,7 +176,7 @@ static int s_start (dtd_t *self)
         return rc;
     }
     s_add_hosts (self);
-    rc = vfs_uring_new (&self->env, self->config.data_dir,
+    rc = vfs_uring_new (self->config.data_dir, &self->env,
                         actor_host_backend (self->placement.disk), &self->node_vfs);
     if (rc != 0) {
         return rc;

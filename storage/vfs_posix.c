@@ -13,6 +13,7 @@
 
 #include "base/dt_error.h"
 #include "base/dt_memory.h"
+#include "storage/vfs_posix_internal.h"
 
 struct vfs_posix {
     vfs_t vfs;
@@ -399,4 +400,15 @@ void vfs_posix_destroy (vfs_posix_t **self_p)
 vfs_t *vfs_posix_vfs (vfs_posix_t *self)
 {
     return &self->vfs;
+}
+
+int vfs_posix_file_descriptor (const vfs_file_t *file)
+{
+    return ((const posix_file_t *) file)->fd;
+}
+
+int vfs_posix_file_error (const vfs_file_t *file, int error, const char *call)
+{
+    const posix_file_t *posix = (const posix_file_t *) file;
+    return s_error (posix->owner, error, call, posix->path);
 }
