@@ -29,7 +29,7 @@ typedef struct {
     dtd_config_t config;
     dt_env_t env;
     sigset_t signals;       // those the main thread waits for; blocked in every thread
-    vfs_t *vfs;             // holds the lock of the data directory
+    vfs_posix_t *vfs;     // holds the lock of the data directory
     data_dir_t *data_dir;   //
     uint64_t cluster_id;    // of the data directory
     void *zmq_context;      // of the client port
