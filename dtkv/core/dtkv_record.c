@@ -160,6 +160,7 @@ int dtkv_record_read_header (const uint8_t *data, dtkv_header_t *header)
 void dtkv_record_read_node (const uint8_t *data, dtkv_node_record_t *record)
 {
     *record = (dtkv_node_record_t){
+        .sound = s_get_16 (data + 6) == 0,
         .flags = data[1],
         .depth = s_get_16 (data + 2),
         .name_bytes = s_get_16 (data + 4),
@@ -179,6 +180,7 @@ void dtkv_record_read_node (const uint8_t *data, dtkv_node_record_t *record)
 void dtkv_record_read_session (const uint8_t *data, dtkv_session_record_t *record)
 {
     *record = (dtkv_session_record_t){
+        .sound = s_get_32 (data) == DTKV_RECORD_SESSION,
         .replies = s_get_32 (data + 4),
         .id = s_get_64 (data + 8),
         .ttl_ms = s_get_64 (data + 16),
@@ -197,7 +199,11 @@ void dtkv_record_read_reply (const uint8_t *data, dtkv_kept_reply_t *reply)
     };
 }
 
-uint64_t dtkv_record_read_end (const uint8_t *data)
+int dtkv_record_read_end (const uint8_t *data, uint64_t *digest)
 {
-    return s_get_64 (data + 8);
+    if (s_get_64 (data) != DTKV_RECORD_END) {
+        return DT_ERR_CORRUPT;
+    }
+    *digest = s_get_64 (data + 8);
+    return 0;
 }

@@ -35,6 +35,7 @@ typedef struct {
 
 // The fixed part of a node's record.
 typedef struct {
+    bool sound; // the bytes that hold nothing are 0
     uint8_t flags;
     uint16_t depth; // 0: the root
     uint16_t name_bytes;
@@ -52,6 +53,7 @@ typedef struct {
 
 // The fixed part of a session's record.
 typedef struct {
+    bool sound;       // the bytes that hold nothing are 0
     uint32_t replies; // that follow it
     uint64_t id;
     uint64_t ttl_ms;
@@ -72,6 +74,7 @@ int dtkv_record_read_header (const uint8_t *data, dtkv_header_t *header);
 void dtkv_record_read_node (const uint8_t *data, dtkv_node_record_t *record);
 void dtkv_record_read_session (const uint8_t *data, dtkv_session_record_t *record);
 void dtkv_record_read_reply (const uint8_t *data, dtkv_kept_reply_t *reply);
-uint64_t dtkv_record_read_end (const uint8_t *data);
+// DT_ERR_CORRUPT: the bytes that hold nothing are not 0.
+int dtkv_record_read_end (const uint8_t *data, uint64_t *digest);
 
 #endif // DTKV_RECORD_H

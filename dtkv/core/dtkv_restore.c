@@ -77,8 +77,8 @@ static bool s_sound_node (const dtkv_restore_t *self, const dtkv_node_record_t *
 {
     bool directory = record->flags & DTKV_NODE_DIRECTORY;
     bool root = self->depth == 0;
-    return (record->flags & ~DTKV_NODE_DIRECTORY) == 0 && root == (record->depth == 0) &&
-           (root ? directory : record->depth <= self->depth) &&
+    return record->sound && (record->flags & ~DTKV_NODE_DIRECTORY) == 0 &&
+           root == (record->depth == 0) && (root ? directory : record->depth <= self->depth) &&
            record->depth <= DTKV_DEPTH_CEILING && root == (record->name_bytes == 0) &&
            record->name_bytes <= DTKV_KEY_BYTES_CEILING &&
            record->value_bytes <= DTKV_VALUE_BYTES_CEILING &&
@@ -182,11 +182,11 @@ static s_take_t s_take_session (dtkv_restore_t *self, const uint8_t *data, size_
     }
     dtkv_record_read_session (data, &record);
     const dtkv_sessions_t *sessions = &self->store->sessions;
-    bool sound = self->depth && record.id > 0 && record.id <= self->header.applied_index &&
-                 (!sessions->last || sessions->last->id < record.id) && record.ack > 0 &&
-                 record.ttl_ms >= DTKV_SESSION_TTL_MS_MIN &&
-                 record.ttl_ms <= DTKV_SESSION_TTL_MS_MAX &&
-                 record.replies <= DTKV_SESSION_REPLIES_CEILING;
+    bool sound =
+        record.sound && self->depth && record.id > 0 && record.id <= self->header.applied_index &&
+        (!sessions->last || sessions->last->id < record.id) && record.ack > 0 &&
+        record.ttl_ms >= DTKV_SESSION_TTL_MS_MIN && record.ttl_ms <= DTKV_SESSION_TTL_MS_MAX &&
+        record.replies <= DTKV_SESSION_REPLIES_CEILING;
     if (!sound) {
         return DT_ERR_CORRUPT;
     }
@@ -232,9 +232,14 @@ static s_take_t s_take_end (dtkv_restore_t *self, const uint8_t *data, size_t by
     if (bytes < DTKV_END_BYTES) {
         return 0;
     }
+    uint64_t digest;
+    int rc = dtkv_record_read_end (data, &digest);
+    if (rc) {
+        return rc;
+    }
     if (!self->depth || self->sessions != self->header.sessions ||
         self->store->tree.table.nodes != self->header.nodes ||
-        dtkv_record_read_end (data) != dtkv_store_digest (self->store)) {
+        digest != dtkv_store_digest (self->store)) {
         return DT_ERR_CORRUPT;
     }
     self->complete = true;
