@@ -147,8 +147,10 @@ static int s_write_sync (vfs_file_t *base, const void *buffer, size_t bytes, uin
     fault_file_t *file = s_file (base);
     int rc = s_count (file->owner, VFS_FAULT_WRITE_SYNC);
     if (rc) {
-        // Half of it may be there all the same.
-        (void) file->below->ops->write (file->below, buffer, bytes / 2, offset);
+        // Half of it may be there all the same, in whole sectors.
+        uint64_t end = (offset + bytes / 2) & ~511ull;
+        size_t half = end > offset ? end - offset : 0;
+        (void) file->below->ops->write (file->below, buffer, half, offset);
         return rc;
     }
     return file->below->ops->write_sync (file->below, buffer, bytes, offset);
