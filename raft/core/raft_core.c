@@ -153,8 +153,11 @@ static void s_stop (raft_core_t *self, const raft_event_t *event, raft_effects_t
     self->stopping = true;
     raft_trace (self, DT_LOG_INFO, "stop last=%lu applied=%lu", raft_log_last (self->log),
                 self->applied);
-    // Nothing will be appended any more: these would wait for ever.
-    raft_read_fail (self, raft_log_last (self->log), DT_ERR_STOPPING, effects);
+    // Nothing will be appended any more, and without a leader nothing applied: these would wait for
+    // ever.
+    bool goes_on = self->role == RAFT_LEADER || self->role == RAFT_CANDIDATE;
+    raft_index_t reach = goes_on ? raft_log_last (self->log) : self->handed;
+    raft_read_fail (self, reach, DT_ERR_STOPPING, effects);
 }
 
 static raft_handler_fn *const s_handlers[RAFT_EVENT_KINDS] = {

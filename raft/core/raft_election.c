@@ -1,6 +1,7 @@
 // Roles: how a node becomes candidate and leader, and who is told.
 
 #include "base/dt_assert.h"
+#include "base/dt_error.h"
 #include "raft/core/raft_internal.h"
 #include "raft/core/raft_quorum.h"
 #include "raft/core/raft_trace.h"
@@ -65,6 +66,7 @@ void raft_election_hard_state_durable (raft_core_t *self, const raft_event_t *ev
     if (self->stopping) {
         self->role = RAFT_FOLLOWER;
         raft_trace (self, DT_LOG_INFO, "give up the campaign: stopping");
+        raft_read_fail (self, self->handed, DT_ERR_STOPPING, effects);
         return;
     }
     // The vote for oneself counts from now on.
