@@ -19,6 +19,14 @@ void *dt_zalloc (size_t count, size_t bytes)
     return memory;
 }
 
+void *dt_malloc_aligned (size_t alignment, size_t bytes)
+{
+    void *memory = NULL;
+    int rc = posix_memalign (&memory, alignment, bytes ? bytes : 1);
+    dt_assert (rc == 0);
+    return memory;
+}
+
 void *dt_realloc (void *memory, size_t bytes)
 {
     void *grown = realloc (memory, bytes ? bytes : 1);

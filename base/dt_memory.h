@@ -14,6 +14,9 @@ void *dt_malloc (size_t bytes) __attribute__ ((malloc, returns_nonnull));
 // Allocate count * bytes, zeroed. Never returns NULL.
 void *dt_zalloc (size_t count, size_t bytes) __attribute__ ((malloc, returns_nonnull));
 
+// Allocate bytes at a multiple of `alignment`, a power of two of at least 8; uninitialised.
+void *dt_malloc_aligned (size_t alignment, size_t bytes) __attribute__ ((malloc, returns_nonnull));
+
 // Resize an allocation; memory may be NULL. Never returns NULL.
 void *dt_realloc (void *memory, size_t bytes) __attribute__ ((returns_nonnull));
 

@@ -14,6 +14,8 @@
 
 #define STOP_NAP_US 200
 
+enum { SPARES_MAX = 64 };
+
 typedef struct {
     uint32_t group_id;
     raft_group_t *group;
@@ -63,6 +65,16 @@ static raft_group_t *s_new_raft_group (const raft_node_options_t *options, uint3
                            });
 }
 
+// Enough for what one snapshot makes free: files are then recycled for ever, never deleted (which
+// makes the file system discard blocks) and allocated again.
+static uint32_t s_spares (const raft_node_options_t *options)
+{
+    uint32_t segment_bytes =
+        options->segment_bytes ? options->segment_bytes : LOG_SEGMENT_BYTES_DEFAULT;
+    uint64_t freed = options->snapshot_after_bytes / segment_bytes;
+    return (uint32_t) (freed < SPARES_MAX ? freed : SPARES_MAX) + LOG_SPARES_DEFAULT;
+}
+
 static void s_new_disk_actors (s_group_t *self, const raft_node_options_t *options,
                                uint32_t group_id)
 {
@@ -78,6 +90,7 @@ static void s_new_disk_actors (s_group_t *self, const raft_node_options_t *optio
                                                      .directory = directory,
                                                      .identity = identity,
                                                      .segment_bytes = options->segment_bytes,
+                                                     .spares_max = s_spares (options),
                                                  });
     snprintf (name, sizeof name, "snapshot-%u", group_id);
     self->snapshots = raft_snapshots_new (options->placement.disk, &(raft_snapshots_options_t){

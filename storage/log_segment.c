@@ -172,12 +172,13 @@ bool log_name_parse (const char *name, const char *suffix, uint64_t *number)
 
 int log_zero_fill (vfs_file_t *file, uint64_t from, uint64_t to)
 {
-    static const uint8_t zeros[ZERO_CHUNK_BYTES];
+    static const _Alignas (4096) uint8_t zeros[ZERO_CHUNK_BYTES];
     while (from < to) {
         // Whole chunks by position, so that all but the ends are aligned.
         uint64_t end = log_align (from + 1, ZERO_CHUNK_BYTES);
         end = end < to ? end : to;
-        int rc = file->ops->write (file, zeros, end - from, from);
+        // Synced piece by piece: one large sync would stand in the way of the log's own for as long.
+        int rc = file->ops->write_sync (file, zeros, end - from, from);
         if (rc) {
             return rc;
         }

@@ -10,6 +10,8 @@
 
 enum {
     DIRECTORY_BYTES_MAX = 400, // leaves room for the names
+    BUFFER_BYTES_MIN = 64 * 1024,
+    BUFFER_ALIGN = 4096,
 };
 
 int log_store_fail (log_store_t *self, int rc, const char *what)
@@ -37,6 +39,35 @@ void log_store_leave (log_store_t *self)
 
 // --- appending -----------------------------------------------------------------------------------
 
+// Make room for `bytes` more. Extents begin at multiples of LOG_FLUSH_ALIGN in memory as on disk,
+// so that the vfs can hand them to the device without a copy.
+static uint8_t *s_reserve (dt_buffer_t *buffer, size_t bytes)
+{
+    size_t needed = buffer->bytes + bytes + LOG_FLUSH_ALIGN; // with room to fill the last sector
+    if (buffer->capacity < needed) {
+        size_t capacity = buffer->capacity ? buffer->capacity : BUFFER_BYTES_MIN;
+        while (capacity < needed) {
+            capacity *= 2;
+        }
+        uint8_t *data = dt_malloc_aligned (BUFFER_ALIGN, capacity);
+        if (buffer->bytes) {
+            memcpy (data, buffer->data, buffer->bytes);
+        }
+        free (buffer->data);
+        buffer->data = data;
+        buffer->capacity = capacity;
+    }
+    return buffer->data + buffer->bytes;
+}
+
+// Fill the last sector with zeros: what the disk holds there already.
+static void s_pad (dt_buffer_t *buffer)
+{
+    size_t pad = log_align (buffer->bytes, LOG_FLUSH_ALIGN) - buffer->bytes;
+    memset (s_reserve (buffer, pad), 0, pad);
+    buffer->bytes += pad;
+}
+
 // Begin an extent where the plan stands, in the current segment or in a new one.
 static log_extent_t *s_begin_extent (log_store_t *self, log_write_buffer_t *buffer,
                                      bool new_segment)
@@ -46,6 +77,7 @@ static log_extent_t *s_begin_extent (log_store_t *self, log_write_buffer_t *buff
         buffer->extents =
             dt_realloc (buffer->extents, buffer->extent_capacity * sizeof buffer->extents[0]);
     }
+    s_pad (&buffer->bytes);
     log_extent_t *extent = &buffer->extents[buffer->extent_count++];
     *extent = (log_extent_t){
         .begins_segment = new_segment,
@@ -99,7 +131,7 @@ static void s_encode (log_store_t *self, const log_entry_t *entry)
         log_index_note (&self->index, entry->index, entry->term, self->plan_seq,
                         (uint32_t) self->plan_offset, self->chain);
     }
-    uint8_t *to = dt_buffer_reserve (&buffer->bytes, bytes);
+    uint8_t *to = s_reserve (&buffer->bytes, bytes);
     self->chain = log_record_encode (to, &scope, entry, self->durable_index, self->chain);
     buffer->bytes.bytes += bytes;
     buffer->proof = self->durable_index;
@@ -150,7 +182,7 @@ int log_store_append (log_store_t *self, const log_batch_t *batch, uint64_t firs
         }
         bytes += log_record_bytes (entry->payload_bytes);
     }
-    dt_buffer_reserve (&self->buffers[self->active].bytes, bytes);
+    s_reserve (&self->buffers[self->active].bytes, bytes);
     entry = log_batch_entry (batch, first);
     for (uint64_t index = first; index <= last; index++, entry++) {
         s_encode (self, entry);
@@ -292,8 +324,9 @@ static int s_write_extent (log_store_t *self, log_write_buffer_t *buffer, log_ex
     dt_assert (current->header.seq == extent->seq);
     dt_assert (current->end_offset <= extent->file_offset);
     size_t bytes = extent->to - extent->from;
-    int rc = current->file->ops->write_sync (current->file, buffer->bytes.data + extent->from,
-                                             bytes, extent->file_offset);
+    int rc =
+        current->file->ops->write_sync (current->file, buffer->bytes.data + extent->from,
+                                        log_align (bytes, LOG_FLUSH_ALIGN), extent->file_offset);
     if (rc) {
         return log_store_fail (self, rc, "writing entries");
     }
@@ -307,6 +340,7 @@ static int s_write_extent (log_store_t *self, log_write_buffer_t *buffer, log_ex
 
 static int s_write_buffer (log_store_t *self, log_write_buffer_t *buffer)
 {
+    s_pad (&buffer->bytes);
     while (buffer->written < buffer->extent_count) {
         int rc = s_write_extent (self, buffer, &buffer->extents[buffer->written]);
         if (rc) {

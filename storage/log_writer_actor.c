@@ -209,6 +209,7 @@ static int s_open_log (log_writer_t *self, const log_writer_open_t *open, uint64
         .directory = path,
         .identity = self->options.identity,
         .segment_bytes = self->options.segment_bytes,
+        .spares_max = self->options.spares_max,
         .snapshot_index = open->snapshot_index,
         .snapshot_term = open->snapshot_term,
         .durable_hint = durable_hint,

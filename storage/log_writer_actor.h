@@ -25,6 +25,7 @@ typedef struct {
     const char *directory;       // of the group, copied; holds log/ and hard_state
     storage_identity_t identity; // cluster, group, node
     uint32_t segment_bytes;      // 0: default
+    uint32_t spares_max;         // log files kept for recycling; 0: default
 } log_writer_options_t;
 
 enum {

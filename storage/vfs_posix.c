@@ -412,3 +412,10 @@ int vfs_posix_file_error (const vfs_file_t *file, int error, const char *call)
     const posix_file_t *posix = (const posix_file_t *) file;
     return s_error (posix->owner, error, call, posix->path);
 }
+
+int vfs_posix_file_open_direct (const vfs_file_t *file)
+{
+    char path[64];
+    snprintf (path, sizeof path, "/proc/self/fd/%d", vfs_posix_file_descriptor (file));
+    return open (path, O_WRONLY | O_DIRECT | O_DSYNC | O_CLOEXEC);
+}

@@ -1,10 +1,14 @@
 #include "storage/vfs_uring.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/dt_memory.h"
 #include "storage/vfs_posix.h"
 #include "storage/vfs_posix_internal.h"
+
+enum { DIRECT_ALIGN = 512 }; // smallest sector of any disk
 
 struct vfs_uring {
     vfs_t vfs;
@@ -16,6 +20,8 @@ typedef struct {
     vfs_file_t file;
     vfs_uring_t *owner;
     vfs_file_t *posix; // owned
+    int direct;        // descriptor for aligned write_syncs; -1: not possible or not tried
+    bool try_direct;   // not tried yet
 } uring_file_t;
 
 static vfs_uring_t *s_self (vfs_t *vfs)
@@ -140,6 +146,8 @@ static int s_open (vfs_t *vfs, const char *path, int flags, vfs_file_t **file)
         made->file.ops = &s_ops;
         made->owner = s_self (vfs);
         made->posix = call.opened;
+        made->direct = -1;
+        made->try_direct = (flags & VFS_WRITE) != 0;
         *file = &made->file;
     }
     return rc;
@@ -196,6 +204,9 @@ static int s_close (vfs_file_t *base)
 {
     uring_file_t *file = s_file (base);
     int rc = s_call (file->owner, s_do_close, &(s_call_t){.file = file->posix});
+    if (file->direct >= 0) {
+        close (file->direct);
+    }
     free (file);
     return rc;
 }
@@ -272,9 +283,50 @@ static int s_sync (vfs_file_t *base)
     return s_result (file, fiber_disk_fdatasync (file->owner->backend, fd), "fdatasync");
 }
 
+static bool s_is_aligned (const void *buffer, size_t bytes, uint64_t offset)
+{
+    return ((uintptr_t) buffer | bytes | offset) % DIRECT_ALIGN == 0;
+}
+
+// Write whole sectors straight to the device: one operation, no copy to the page cache, no sync of
+// its own. False: it cannot be done here, nothing was written.
+static bool s_write_direct (uring_file_t *file, const void *buffer, size_t bytes, uint64_t offset,
+                            int *rc)
+{
+    if (file->try_direct) {
+        file->try_direct = false;
+        file->direct = vfs_posix_file_open_direct (file->posix);
+    }
+    if (file->direct < 0) {
+        return false;
+    }
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t n = fiber_disk_write (file->owner->backend, file->direct,
+                                      (const uint8_t *) buffer + done, bytes - done, offset + done);
+        if (n == -EINVAL && done == 0) {
+            // Sectors are larger here, or the memory does not suit the device.
+            close (file->direct);
+            file->direct = -1;
+            return false;
+        }
+        if (n < 0) {
+            *rc = s_result (file, (int) n, "write (O_DIRECT, O_DSYNC)");
+            return true;
+        }
+        done += (size_t) n;
+    }
+    *rc = 0;
+    return true;
+}
+
 static int s_write_sync (vfs_file_t *base, const void *buffer, size_t bytes, uint64_t offset)
 {
     uring_file_t *file = s_file (base);
+    int rc;
+    if (s_is_aligned (buffer, bytes, offset) && s_write_direct (file, buffer, bytes, offset, &rc)) {
+        return rc;
+    }
     int fd = vfs_posix_file_descriptor (file->posix);
     return s_result (file, fiber_disk_write_sync (file->owner->backend, fd, buffer, bytes, offset),
                      "write and fdatasync");
