@@ -26,6 +26,8 @@ enum {
     DATA_DIR_PATH_BYTES = 64, // longest path of a group's directory or file, with its zero
 };
 
+#define DATA_DIR_IDENTITY_NAME "identity"
+
 typedef struct data_dir data_dir_t;
 
 typedef struct {
