@@ -318,6 +318,11 @@ int dtkv_restore_feed (dtkv_restore_t *self, const void *data, size_t bytes)
     return self->rc;
 }
 
+uint64_t dtkv_restore_digest (const dtkv_restore_t *self)
+{
+    return dtkv_store_digest (self->store);
+}
+
 int dtkv_restore_finish (dtkv_restore_t *self, dtkv_store_t **store_p)
 {
     if (!self->rc && !self->complete) {

@@ -45,6 +45,9 @@ int dtkv_restore_feed (dtkv_restore_t *self, const void *data, size_t bytes);
 // gave.
 int dtkv_restore_finish (dtkv_restore_t *self, dtkv_store_t **store_p);
 
+// Digest of the state as far as it was read: what the end of the stream must say.
+uint64_t dtkv_restore_digest (const dtkv_restore_t *self);
+
 // Destroy the restore and what it has built, if finish did not hand it over. Accepts NULL.
 void dtkv_restore_destroy (dtkv_restore_t **self_p);
 
