@@ -13,7 +13,7 @@
 #define SEGMENT_MAGIC 0x474553474f4c5444ull // "DTLOGSEG"
 
 enum {
-    ZERO_CHUNK_BYTES = 256 * 1024,
+    ZERO_CHUNK_BYTES = 1024 * 1024, // a fiber gets one per round of its dispatcher
 };
 
 typedef struct {

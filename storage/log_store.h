@@ -137,8 +137,9 @@ uint64_t log_store_room (const log_store_t *self);
 // though what was pending may have been flushed.
 int log_store_truncate_suffix (log_store_t *self, uint64_t from_index);
 
-// Drop, oldest first, whole segments all of whose entries are <= upto_index; never the current one.
-// To be called only after the covering snapshot is durable [DISK-8].
+// Drop whole segments all of whose entries are <= upto_index; never the current one. No I/O: their
+// files go, oldest first, with the next log_store_prepare, so that no flush has to wait for them.
+// To be called only after the covering snapshot is durable [DISK-8]. Not a writer call.
 int log_store_truncate_prefix (log_store_t *self, uint64_t upto_index);
 
 // Drop every entry and go on at index + 1, after a snapshot at (index, term) was installed durably.

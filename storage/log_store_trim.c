@@ -74,18 +74,25 @@ int log_store_drop (log_store_t *self, log_segment_t **dead, size_t count)
 
 int log_store_reap (log_store_t *self)
 {
-    for (size_t i = 0; i < self->dropped_count;) {
-        log_segment_t *segment = self->dropped[i];
-        if (segment->pins > 0) {
-            i++;
-            continue;
+    while (self->dropped_count > 0) {
+        // Those nobody reads, oldest first; others may come while they go.
+        log_segment_t **dead = dt_malloc (self->dropped_count * sizeof dead[0]);
+        size_t count = 0;
+        size_t kept = 0;
+        for (size_t i = 0; i < self->dropped_count; i++) {
+            log_segment_t *segment = self->dropped[i];
+            if (segment->pins > 0) {
+                self->dropped[kept++] = segment;
+            } else {
+                dead[count++] = segment;
+            }
         }
-        self->dropped[i] = self->dropped[--self->dropped_count];
-        int rc = log_store_drop (self, &segment, 1);
-        if (rc) {
+        self->dropped_count = kept;
+        int rc = count > 0 ? log_store_drop (self, dead, count) : 0;
+        free (dead);
+        if (rc || count == 0) {
             return rc;
         }
-        i = 0; // others may have come and gone meanwhile
     }
     return 0;
 }
@@ -99,20 +106,17 @@ int log_store_truncate_prefix (log_store_t *self, uint64_t upto_index)
     }
     size_t count = 0;
     while (count + 1 < self->segment_count && self->segments[count]->last_index <= upto_index) {
+        self->segments[count]->dropped = true;
+        s_keep_for_readers (self, self->segments[count]);
         count++;
     }
-    if (count == 0) {
-        return 0;
+    if (count > 0) {
+        self->segment_count -= count;
+        memmove (self->segments, self->segments + count,
+                 self->segment_count * sizeof self->segments[0]);
+        log_index_drop_before (&self->index, log_store_first (self));
     }
-    log_store_enter (self);
-    log_segment_t **dead = dt_memdup (self->segments, count * sizeof dead[0]);
-    self->segment_count -= count;
-    memmove (self->segments, self->segments + count, self->segment_count * sizeof dead[0]);
-    log_index_drop_before (&self->index, log_store_first (self));
-    int rc = log_store_drop (self, dead, count);
-    free (dead);
-    log_store_leave (self);
-    return rc;
+    return 0;
 }
 
 // --- suffix --------------------------------------------------------------------------------------
