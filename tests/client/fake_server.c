@@ -328,7 +328,7 @@ fake_server_t *fake_server_new (uint32_t node_id)
     self->node_id = node_id;
     self->session_replies_max = 1000;
     self->context = zmq_ctx_new ();
-    self->store = fake_store_new ();
+    self->store = fake_store_new (node_id);
     self->wake_fd = eventfd (0, EFD_NONBLOCK | EFD_CLOEXEC);
     pthread_mutex_init (&self->lock, NULL);
     pthread_cond_init (&self->changed, NULL);

@@ -36,11 +36,11 @@ struct fake_store {
     size_t session_count;
 };
 
-fake_store_t *fake_store_new (void)
+fake_store_t *fake_store_new (uint32_t number)
 {
     fake_store_t *self = dt_zalloc (1, sizeof *self);
     self->index = 100;
-    self->next_session = 7000;
+    self->next_session = 1000 * (uint64_t) number;
     return self;
 }
 

@@ -11,7 +11,8 @@
 
 typedef struct fake_store fake_store_t;
 
-fake_store_t *fake_store_new (void);
+// Sessions of stores with different numbers have different ids.
+fake_store_t *fake_store_new (uint32_t number);
 void fake_store_destroy (fake_store_t **self_p);
 
 // Carry out one request: appends the reply's body, returns its code, sets *index.

@@ -11,7 +11,7 @@ static void s_begin (bool two)
     other = two ? fake_server_new (2) : NULL;
     dt_client_options_t options = fixture_options (server, other);
     options.session = true;
-    options.attempt_timeout_ms = 100;
+    options.attempt_timeout_ms = 500;
     client = fixture_open (&options);
 }
 
