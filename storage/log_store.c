@@ -208,7 +208,11 @@ static int s_write_header (log_store_t *self, log_segment_t *segment, vfs_file_t
 int log_store_roll (log_store_t *self, const log_roll_t *roll)
 {
     if (self->spares.ready_count == 0) {
-        int rc = log_spares_make (&self->spares);
+        // Dropped files may be the only space there is.
+        int rc = log_store_reap (self);
+        if (rc == 0) {
+            rc = log_spares_make (&self->spares);
+        }
         if (rc) {
             return rc == DT_ERR_NO_SPACE ? rc : log_store_fail (self, rc, "preparing a segment");
         }

@@ -326,6 +326,7 @@ START_TEST (prefix_goes_by_whole_segments)
     log_harness_append (&h, 1000, 2, 300);
     log_harness_flush (&h);
     ck_assert_int_eq (log_store_truncate_prefix (h.store, 1200), 0);
+    ck_assert_int_eq (log_store_prepare (h.store), 0); // the files go
     uint64_t first = log_store_first (h.store);
     ck_assert_uint_gt (first, 900);
     ck_assert_uint_le (first, 1201);
@@ -349,6 +350,7 @@ START_TEST (current_segment_survives_any_prefix)
     log_harness_append (&h, 1000, 1, 300);
     log_harness_flush (&h);
     ck_assert_int_eq (log_store_truncate_prefix (h.store, 100000), 0);
+    ck_assert_int_eq (log_store_prepare (h.store), 0); // the files go
     ck_assert_uint_eq (log_harness_count_files (&h, ".log"), 1);
     h.base = 1000;
     log_harness_verify (&h);
@@ -365,6 +367,7 @@ START_TEST (dropped_segments_are_recycled_and_zeroed)
     log_harness_flush (&h);
     h.base = 1500;
     ck_assert_int_eq (log_store_truncate_prefix (h.store, 1500), 0);
+    ck_assert_int_eq (log_store_prepare (h.store), 0); // the files go
     ck_assert_uint_eq (log_harness_count_files (&h, ".tmp"), LOG_SPARES_DEFAULT);
     log_harness_append (&h, 1500, 2, 300);
     log_harness_flush (&h);
@@ -441,6 +444,7 @@ START_TEST (log_that_begins_after_the_snapshot_is_a_gap)
     log_harness_append (&h, 1000, 1, 300);
     log_harness_flush (&h);
     ck_assert_int_eq (log_store_truncate_prefix (h.store, 500), 0);
+    ck_assert_int_eq (log_store_prepare (h.store), 0); // the files go
     log_harness_close (&h);
     h.options.snapshot_index = 100;
     h.options.snapshot_term = 1;
