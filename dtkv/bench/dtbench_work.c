@@ -288,13 +288,14 @@ static bool s_make_directory (dt_client_t *client)
 {
     dt_result_t *result;
     int code = dt_client_mkdir (client, dt_text ("benchmark"), NULL, &result);
-    if (code != DT_SUCCESS && code != DT_DIR_EXISTS) {
+    bool there = dt_code_is_success (code) || code == DT_DIR_EXISTS;
+    if (!there) {
+        dt_bytes_t message = result ? result->message : dt_text (NULL);
         fprintf (stderr, "dtbench: mkdir benchmark: %s %.*s\n", dt_code_text (code),
-                 result ? (int) result->message.bytes : 0,
-                 result && result->message.bytes ? (const char *) result->message.data : "");
+                 (int) message.bytes, message.bytes ? (const char *) message.data : "");
     }
     dt_result_free (&result);
-    return code == DT_SUCCESS || code == DT_DIR_EXISTS;
+    return there;
 }
 
 // The keys first .. first + count - 1 in one request.
