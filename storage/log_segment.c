@@ -172,7 +172,7 @@ bool log_name_parse (const char *name, const char *suffix, uint64_t *number)
 
 int log_zero_fill (vfs_file_t *file, uint64_t from, uint64_t to)
 {
-    static const _Alignas (4096) uint8_t zeros[ZERO_CHUNK_BYTES];
+    static _Alignas (4096) uint8_t zeros[ZERO_CHUNK_BYTES]; // not const: no megabyte in the program file
     while (from < to) {
         // Whole chunks by position, so that all but the ends are aligned.
         uint64_t end = log_align (from + 1, ZERO_CHUNK_BYTES);

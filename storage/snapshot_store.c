@@ -9,6 +9,8 @@
 #include "base/dt_memory.h"
 #include "storage/snapshot_internal.h"
 
+enum { SHRINK_BYTES = 8 * 1024 * 1024 }; // given back at once
+
 static const char s_suffix[] = ".snapshot";
 
 enum {
@@ -336,12 +338,47 @@ int snapshot_store_newest (snapshot_store_t *self, snapshot_info_t *info, snapsh
 
 // --- removing ------------------------------------------------------------------------------------
 
+// Give the blocks of a file back piece by piece: freeing a large file at once, on a file system
+// that discards, would hold up the log's syncs for tens of milliseconds.
+static int s_shrink (snapshot_store_t *self, const char *path)
+{
+    vfs_file_t *file;
+    uint64_t bytes;
+    int rc = self->vfs->ops->open (self->vfs, path, VFS_WRITE, &file);
+    if (rc) {
+        return rc;
+    }
+    rc = file->ops->size (file, &bytes);
+    while (rc == 0 && bytes > SHRINK_BYTES) {
+        bytes -= SHRINK_BYTES;
+        rc = file->ops->truncate (file, bytes);
+        if (rc == 0) {
+            rc = file->ops->sync (file);
+        }
+    }
+    int close_rc = file->ops->close (file);
+    return rc ? rc : close_rc;
+}
+
 static int s_remove (snapshot_store_t *self, const snapshot_info_t *info)
 {
     char path[SNAPSHOT_PATH_BYTES];
+    char leftover[SNAPSHOT_PATH_BYTES];
     snapshot_path (self, info->index, info->term, s_suffix, path);
+    snapshot_path (self, info->index, info->term, ".removed.tmp", leftover);
     dt_log_info (self->env, "snapshot", "group %u: removing %s", self->identity.group_id, path);
-    int rc = self->vfs->ops->unlink (self->vfs, path);
+    // Under a name that is no snapshot's first, and durably so: a part of one must never look like
+    // one.
+    int rc = self->vfs->ops->rename (self->vfs, path, leftover);
+    if (rc == 0) {
+        rc = self->vfs->ops->sync_directory (self->vfs, self->directory);
+    }
+    if (rc == 0) {
+        rc = s_shrink (self, leftover);
+    }
+    if (rc == 0) {
+        rc = self->vfs->ops->unlink (self->vfs, leftover);
+    }
     return rc ? snapshot_disk_error (self, rc, "remove", path) : 0;
 }
 

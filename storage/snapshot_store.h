@@ -97,8 +97,8 @@ int snapshot_store_failed (const snapshot_store_t *self);
 int snapshot_writer_begin (snapshot_store_t *store, const snapshot_meta_t *meta,
                            snapshot_writer_t **self);
 
-// Add the next bytes of the content, in any pieces. Writes in chunks of 1 MiB and syncs every
-// 16 MiB, so that no single sync is long. An error is final for the writer: every later call
+// Add the next bytes of the content, in any pieces. Writes and syncs in chunks of
+// 1 MiB, so that no single sync is long. An error is final for the writer: every later call
 // returns it, and it can only be aborted. DT_ERR_NO_SPACE, DT_ERR_DISK_FAILED.
 int snapshot_writer_add (snapshot_writer_t *self, const void *data, size_t bytes);
 

@@ -9,10 +9,6 @@
 #include "base/dt_memory.h"
 #include "storage/snapshot_internal.h"
 
-enum {
-    SYNC_BYTES = 16 * 1024 * 1024, // written between two syncs
-};
-
 struct snapshot_writer {
     snapshot_store_t *store;
     vfs_file_t *file; // NULL: closed
@@ -22,10 +18,9 @@ struct snapshot_writer {
     uint8_t *chunk;           // owned: header and body of the chunk being filled
     uint32_t chunk_bytes;     // of its body
     snapshot_trailer_t trailer;
-    uint64_t offset;   // in the file, of the next write
-    uint64_t unsynced; // bytes written since the last sync
-    int failed;        // the first error
-    bool created;      // the temporary file is there
+    uint64_t offset; // in the file, of the next write
+    int failed;      // the first error
+    bool created;    // the temporary file is there
     bool renamed;
 };
 
@@ -37,17 +32,13 @@ static int s_fail (snapshot_writer_t *self, int rc, const char *call)
 
 static int s_write (snapshot_writer_t *self, const void *data, size_t bytes)
 {
-    int rc = self->file->ops->write (self->file, data, bytes, self->offset);
+    // Each piece is synced by itself: a large sync would hold up the log's own for as long.
+    int rc = self->file->ops->write_sync (self->file, data, bytes, self->offset);
     if (rc) {
         return s_fail (self, rc, "write");
     }
     self->offset += bytes;
-    self->unsynced += bytes;
-    if (self->unsynced >= SYNC_BYTES) {
-        rc = self->file->ops->sync (self->file);
-        self->unsynced = 0;
-    }
-    return rc ? s_fail (self, rc, "sync") : 0;
+    return 0;
 }
 
 static void s_free (snapshot_writer_t **self_p)
@@ -94,7 +85,8 @@ int snapshot_writer_begin (snapshot_store_t *store, const snapshot_meta_t *meta,
     self->store = store;
     store->users++;
     self->config = dt_memdup (meta->config, meta->config_bytes);
-    self->chunk = dt_malloc (SNAPSHOT_CHUNK_HEADER_BYTES + SNAPSHOT_CHUNK_BYTES);
+    self->chunk = dt_malloc_aligned (SNAPSHOT_HEADER_ALIGN,
+                                     SNAPSHOT_CHUNK_HEADER_BYTES + SNAPSHOT_CHUNK_BYTES);
     self->header.identity = store->identity;
     self->header.meta = *meta;
     self->header.meta.config = self->config;

@@ -92,6 +92,9 @@ static int s_open (vfs_t *vfs, const char *path, int flags, vfs_file_t **file)
     if (fd < 0) {
         return s_error (self, errno, "open", path);
     }
+    // What is read here is read in large runs: readahead would only stand in the way of the log's
+    // syncs.
+    posix_fadvise (fd, 0, 0, POSIX_FADV_RANDOM);
     posix_file_t *made = dt_malloc (sizeof *made);
     made->file.ops = &s_ops;
     made->owner = self;
