@@ -216,11 +216,12 @@ static bool s_make_key (s_import_t *self, const dtctl_walk_entry_t *entry)
     return false;
 }
 
-static bool s_too_large (s_import_t *self, const char *path, uint64_t bytes)
+// Skip a file that is too large. exact: bytes is its size, not only what was read of it.
+static bool s_too_large (s_import_t *self, const char *path, uint64_t bytes, bool exact)
 {
     char why[128];
     snprintf (why, sizeof why, "it has %s%" PRIu64 " bytes, a value may have %" PRIu64,
-              bytes > self->file_bytes_max + 1 ? "" : "at least ", bytes, self->file_bytes_max);
+              exact ? "" : "at least ", bytes, self->file_bytes_max);
     s_skip (self, path, why);
     return false;
 }
@@ -230,7 +231,7 @@ static bool s_read_file (s_import_t *self, const dtctl_walk_entry_t *entry)
 {
     dt_buffer_clear (&self->value);
     if (entry->bytes > self->file_bytes_max) {
-        return s_too_large (self, entry->path, entry->bytes);
+        return s_too_large (self, entry->path, entry->bytes, true);
     }
     // Not blocking, in case a pipe took the place of the file meanwhile.
     int fd =
@@ -252,7 +253,7 @@ static bool s_read_file (s_import_t *self, const dtctl_walk_entry_t *entry)
         return false;
     }
     return self->value.bytes <= self->file_bytes_max ||
-           s_too_large (self, entry->path, self->value.bytes);
+           s_too_large (self, entry->path, self->value.bytes, false);
 }
 
 // Read a link's target into self->value.
