@@ -114,7 +114,9 @@ void client_resend (dt_client_t *self, uint32_t number)
 {
     client_slot_t *slot = &self->slots[number];
     client_frame_t *from = s_frame (slot);
-    client_lane_t *lane = client_lanes_find (&self->own.lanes, &from->key);
+    client_key_t key = from->key;
+    key.again = key.session;
+    client_lane_t *lane = client_lanes_find (&self->own.lanes, &key);
     if (!lane) {
         client_complete_code (self, number, DT_INVALID, "too many groups and principals");
         return;
@@ -163,10 +165,7 @@ static void s_redirect (dt_client_t *self, uint32_t number, dt_result_t *result,
     int64_t delay_ms = 0;
     self->counters.redirects++;
     if (leader >= 0 && (uint32_t) leader != link) {
-        client_lane_t *lane = client_lanes_find (&self->own.lanes, key);
-        if (lane) {
-            lane->link = (uint32_t) leader;
-        }
+        client_link_prefer (self, key, (uint32_t) leader);
         // Two nodes that name each other must not be asked in a tight loop.
         delay_ms = slot->attempts < 3 ? 0 : s_backoff_ms (self, slot);
     } else {

@@ -36,6 +36,7 @@ typedef struct {
     uint64_t principal; // 0: the client itself
     uint32_t group;     // as asked: 0 is the node's first
     bool session;       // writes under the client's session
+    bool again;         // of these, attempts after the first
 } client_key_t;
 
 // Whose a frame is. Moves forward only; from TAKEN on it is the I/O thread's.
@@ -52,6 +53,8 @@ struct client_frame {
     client_frame_t *next; // in a queue of closed frames
     client_key_t key;
     uint64_t session_id;      // in the header when it was sent; 0: none
+    uint64_t first;           // session numbers of its requests, in order; 0: none
+    uint64_t last;            //
     uint32_t bytes;           // of data
     uint32_t requests;        // not yet answered, and one while the frame was not sent
     uint32_t link;            // where it was sent

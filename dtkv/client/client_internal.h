@@ -313,7 +313,10 @@ int client_link_for_lane (dt_client_t *self, client_lane_t *lane);
 // The link of a leader named in a reply; or -1: not known.
 int client_link_of_leader (dt_client_t *self, uint32_t node_id, dt_bytes_t address);
 
-// Let the lane of a key try another link than `link`, if it uses that one.
+// Let the lanes of a key, first attempts and later ones, use a link.
+void client_link_prefer (dt_client_t *self, const client_key_t *key, uint32_t link);
+
+// Let the lanes of a key try another link than `link`, where they use that one.
 void client_link_leave (dt_client_t *self, const client_key_t *key, uint32_t link);
 
 // Send a frame; takes over its own hold. False: not now, the frame still waits.
@@ -340,6 +343,10 @@ static inline bool client_session_is_open (const dt_client_t *self)
 
 // Tell a node that the session is not needed any more; nobody waits for its answer.
 void client_session_say_goodbye (dt_client_t *self);
+
+// True if the node can take the numbers of a frame now: they lie inside the window above the
+// acknowledgement. Later attempts always may; so may the frame that the window waits for.
+bool client_session_admits (const dt_client_t *self, const client_frame_t *frame);
 
 // A write with this number is completed: moves the acknowledgement on.
 void client_session_completed (dt_client_t *self, uint64_t sequence);

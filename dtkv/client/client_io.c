@@ -76,25 +76,24 @@ static bool s_send_lane (dt_client_t *self, client_lane_t *lane, bool *moved)
         return false;
     }
     client_lane_close (lane);
-    while (lane->closed.first) {
-        client_frame_t *frame = lane->closed.first;
+    // Frames outside the session's window stay, in their order; others overtake them, as one of
+    // those may hold the number that the window waits for.
+    client_frame_queue_t waiting = {NULL, NULL};
+    bool connected = true;
+    for (client_frame_t *frame; (frame = client_frame_queue_pop (&lane->closed));) {
         if (frame->requests == 1) { // all of them were taken back
-            client_frame_queue_pop (&lane->closed);
             client_frame_release (frame);
-            continue;
+        } else if (!connected || !client_session_admits (self, frame)) {
+            client_frame_queue_push (&waiting, frame);
+        } else if (client_link_send (self, (uint32_t) link, frame)) {
+            *moved = true;
+        } else {
+            connected = false;
+            client_frame_queue_push (&waiting, frame);
         }
-        client_frame_t *next = frame->next;
-        if (!client_link_send (self, (uint32_t) link, frame)) {
-            return false;
-        }
-        // The frame may be gone; the queue only knows its address.
-        lane->closed.first = next;
-        if (!next) {
-            lane->closed.last = NULL;
-        }
-        *moved = true;
     }
-    return true;
+    lane->closed = waiting;
+    return !waiting.first;
 }
 
 bool client_io_send (dt_client_t *self)

@@ -380,11 +380,31 @@ int client_link_of_leader (dt_client_t *self, uint32_t node_id, dt_bytes_t addre
     return (int) self->link_count++;
 }
 
+// The lane of first or later attempts; NULL: there is none yet, and there are too many.
+static client_lane_t *s_lane (dt_client_t *self, const client_key_t *key, bool again)
+{
+    client_key_t variant = *key;
+    variant.again = again;
+    return client_lanes_find (&self->own.lanes, &variant);
+}
+
+void client_link_prefer (dt_client_t *self, const client_key_t *key, uint32_t link)
+{
+    for (int again = 0; again <= key->session; again++) {
+        client_lane_t *lane = s_lane (self, key, again);
+        if (lane) {
+            lane->link = link;
+        }
+    }
+}
+
 void client_link_leave (dt_client_t *self, const client_key_t *key, uint32_t link)
 {
-    client_lane_t *lane = client_lanes_find (&self->own.lanes, key);
-    if (lane && lane->link == link) {
-        lane->link = (link + 1) % self->link_count;
+    for (int again = 0; again <= key->session; again++) {
+        client_lane_t *lane = s_lane (self, key, again);
+        if (lane && (lane->link == link || lane->link >= self->link_count)) {
+            lane->link = (link + 1) % self->link_count;
+        }
     }
 }
 

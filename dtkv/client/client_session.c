@@ -150,6 +150,13 @@ static uint64_t s_bit (const dt_client_t *self, uint64_t sequence, uint64_t **wo
     return 1ULL << (place % 64);
 }
 
+bool client_session_admits (const dt_client_t *self, const client_frame_t *frame)
+{
+    uint64_t ack = atomic_load_explicit (&self->session_ack, memory_order_relaxed);
+    uint64_t window = atomic_load_explicit (&self->session_window, memory_order_relaxed);
+    return frame->last == 0 || frame->last < ack + window || frame->first <= ack;
+}
+
 void client_session_completed (dt_client_t *self, uint64_t sequence)
 {
     uint64_t ack = atomic_load_explicit (&self->session_ack, memory_order_relaxed);

@@ -80,12 +80,14 @@ void client_free_splice (dt_client_t *self, client_free_t *to, client_free_t *fr
 
 static bool s_key_equal (const client_key_t *a, const client_key_t *b)
 {
-    return a->group == b->group && a->principal == b->principal && a->session == b->session;
+    return a->group == b->group && a->principal == b->principal && a->session == b->session &&
+           a->again == b->again;
 }
 
 static size_t s_key_place (const client_lanes_t *lanes, const client_key_t *key)
 {
-    uint64_t word = dt_hash_mix (key->principal ^ ((uint64_t) key->group << 1 | key->session));
+    uint64_t word = dt_hash_mix (
+        key->principal ^ ((uint64_t) key->group << 2 | (uint64_t) key->again << 1 | key->session));
     size_t place = (size_t) word & (lanes->capacity - 1);
     while (lanes->table[place] && !s_key_equal (&lanes->table[place]->key, key)) {
         place = (place + 1) & (lanes->capacity - 1);
@@ -169,8 +171,7 @@ static bool s_has_room (dt_client_t *client, size_t bytes, bool numbered)
         side->bytes + (int64_t) bytes > (int64_t) client->options.in_flight_bytes_max) {
         return false;
     }
-    return !numbered || s_session_span (client) <
-                            atomic_load_explicit (&client->session_window, memory_order_relaxed);
+    return !numbered || s_session_span (client) < client->session_bits;
 }
 
 // Wait for room under the lock, which is given up meanwhile, in a batch too.
@@ -274,6 +275,17 @@ static uint8_t *s_write_prefix (client_request_t *self, uint8_t operation, uint3
     return msgpack_put_32 (place, 0xce, timeout_ms);
 }
 
+// A frame leaves when all its numbers are inside the session's window: none spans more than half.
+static void s_split_window (client_request_t *self)
+{
+    const client_frame_t *open = self->lane->open;
+    uint64_t window = atomic_load_explicit (&self->client->session_window, memory_order_relaxed);
+    uint64_t half = window > 1 ? window / 2 : 1;
+    if (open && open->last && open->last / half != self->sequence / half) {
+        client_lane_close (self->lane);
+    }
+}
+
 int client_request_begin (client_request_t *self, dt_client_t *client, const client_call_t *call,
                           size_t body_bytes, uint8_t **place)
 {
@@ -299,7 +311,7 @@ int client_request_begin (client_request_t *self, dt_client_t *client, const cli
         return rc;
     }
     client_key_t key = {options->principal, options->group ? options->group : client->options.group,
-                        numbered};
+                        numbered, false};
     self->lane = client_lanes_find (&self->side->lanes, &key);
     if (!self->lane) {
         s_give_back (self, call);
@@ -310,6 +322,7 @@ int client_request_begin (client_request_t *self, dt_client_t *client, const cli
     if (numbered) {
         self->sequence = atomic_fetch_add_explicit (&client->session_next, 1, memory_order_relaxed);
         self->flags |= SLOT_SAFE;
+        s_split_window (self);
     }
     self->start = client_lane_reserve (self->lane, bytes, client->client_id);
     // The node gives up a little earlier, so that its own word about the outcome arrives in time.
@@ -378,6 +391,10 @@ void client_request_end (client_request_t *self, const client_call_t *call, uint
     int64_t due_ms = s_first_due (self);
     atomic_store_explicit (&client->due_ms[self->slot], due_ms, memory_order_relaxed);
     client_lane_commit (self->lane, slot->bytes);
+    if (self->sequence) {
+        frame->first = frame->first ? frame->first : self->sequence;
+        frame->last = self->sequence;
+    }
     atomic_store_explicit (&slot->frame, frame, memory_order_release);
     client_side_t *side = self->side;
     if (due_ms < side->due_ms) {

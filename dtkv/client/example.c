@@ -2,7 +2,7 @@
 //
 // usage: dt_client_example [endpoints]
 
-#include <stdatomic.h>
+#include <semaphore.h>
 #include <stdio.h>
 
 #include "dtkv/client/dt_client.h"
@@ -13,13 +13,22 @@ static int s_report (const char *what, int code)
     return 1;
 }
 
+typedef struct {
+    int done; // written on the I/O thread, read when all results came
+    int failed;
+    sem_t came; // one for each result
+} counter_t;
+
 // Runs on the client's I/O thread: count, and return.
 static void s_counted (void *user, const dt_result_t *result)
 {
-    atomic_int *done = user;
+    counter_t *counter = user;
     if (dt_code_is_success (result->code)) {
-        atomic_fetch_add (done, 1);
+        counter->done++;
+    } else {
+        counter->failed++;
     }
+    sem_post (&counter->came);
 }
 
 // One value, synchronously.
@@ -50,18 +59,24 @@ static int s_one_by_one (dt_client_t *client)
 }
 
 // A thousand values, asynchronously: they leave in a few frames.
-static int s_many (dt_client_t *client, atomic_int *done)
+static int s_many (dt_client_t *client, counter_t *counter)
 {
-    int refused = 0;
+    int refused = 0, accepted = 0;
     dt_client_batch_begin (client);
     for (int i = 0; i < 1000 && !refused; i++) {
         char path[40];
         snprintf (path, sizeof path, "example.key%d", i);
-        refused =
-            dt_client_put_async (client, dt_text (path), dt_text ("value"), NULL, s_counted, done);
+        refused = dt_client_put_async (client, dt_text (path), dt_text ("value"), NULL, s_counted,
+                                       counter);
+        accepted += !refused;
     }
     dt_client_batch_flush (client);
-    return refused ? s_report ("put_async", refused) : 0;
+    // To close now would end those in flight: wait for every accepted one's result.
+    for (int i = 0; i < accepted; i++) {
+        while (sem_wait (&counter->came)) { // interrupted by a signal
+        }
+    }
+    return refused ? s_report ("put_async", refused) : counter->failed > 0;
 }
 
 int main (int argc, char **argv)
@@ -78,8 +93,9 @@ int main (int argc, char **argv)
         fprintf (stderr, "open: %s\n", error);
         return 1;
     }
-    atomic_int done = 0;
-    int failed = s_one_by_one (client) || s_many (client, &done);
+    counter_t counter = {.done = 0};
+    sem_init (&counter.came, 0, 0);
+    int failed = s_one_by_one (client) || s_many (client, &counter);
     dt_list_t *list = dt_list_open (client, dt_text ("example"), 0, NULL);
     dt_list_item_t item;
     int items = 0;
@@ -87,7 +103,8 @@ int main (int argc, char **argv)
         items++;
     }
     dt_list_close (&list);
-    dt_client_close (&client); // every callback has run when it returns
-    printf ("%d puts done; the list saw %d keys\n", atomic_load (&done), items);
+    dt_client_close (&client);
+    sem_destroy (&counter.came);
+    printf ("%d puts done, %d failed; the list saw %d keys\n", counter.done, counter.failed, items);
     return failed;
 }

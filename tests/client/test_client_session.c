@@ -1,5 +1,7 @@
 // Exactly once: what the session's numbers make of lost replies.
 
+#include <stdatomic.h>
+
 #include "tests/client/client_fixture.h"
 
 static fake_server_t *server, *other;
@@ -173,28 +175,123 @@ START_TEST (full_session_window_is_waited_out)
 }
 END_TEST
 
-START_TEST (unacknowledged_writes_stay_inside_the_window)
+static void s_begin_window (uint64_t window)
 {
     server = fake_server_new (1);
-    fake_server_limit_replies (server, 20);
+    fake_server_limit_replies (server, window);
+    dt_client_options_t options = fixture_options (server, NULL);
+    options.session = true;
+    client = fixture_open (&options);
+}
+
+// Every write the node saw had a number below its acknowledgement plus the window.
+static void s_assert_window (uint64_t window)
+{
+    fake_seen_t seen;
+    size_t count = fake_server_count (server, DT_OPERATION_PUT);
+    for (size_t i = count > 2000 ? count - 2000 : 0; i < count; i++) {
+        ck_assert (fake_server_seen (server, DT_OPERATION_PUT, i, &seen));
+        ck_assert_uint_lt (seen.session_seq, seen.session_ack + window);
+    }
+}
+
+START_TEST (unacknowledged_writes_stay_inside_the_window)
+{
+    s_begin_window (20);
     fake_server_rule (
         server, (fake_rule_t){.action = FAKE_HOLD, .operation = DT_OPERATION_PUT, .times = 1});
-    dt_client_options_t options = fixture_options (server, NULL);
-    options.session = options.nonblocking = true;
-    client = fixture_open (&options);
     fixture_results_t *results = fixture_results_new ();
-    int accepted = 0;
-    while (dt_client_put_async (client, dt_text ("k"), dt_text ("v"), NULL, fixture_result,
-                                results) == 0) {
-        accepted++;
+    for (int i = 0; i < 100; i++) {
+        ck_assert_int_eq (dt_client_put_async (client, dt_text ("k"), dt_text ("v"), NULL,
+                                               fixture_result, results),
+                          0);
     }
-    ck_assert_int_eq (accepted, 20);
-    fixture_results_wait (results, 19);
+    // Numbers 1 .. 19 leave, in whole half windows, while the first is not answered.
+    ck_assert (fake_server_wait (server, DT_OPERATION_PUT, 19));
+    ck_assert_int_eq (dt_client_ping (client, NULL, NULL), DT_SUCCESS);
+    ck_assert_uint_le (fake_server_count (server, DT_OPERATION_PUT), 20);
     fake_server_release (server);
-    fixture_results_wait (results, 20);
-    ck_assert_int_eq (s_put (NULL), DT_SUCCESS_OVERWRITE);
+    fixture_results_wait (results, 100);
+    ck_assert_uint_eq (fake_server_writes (server), 100);
+    s_assert_window (20);
     s_end ();
     fixture_results_destroy (&results);
+}
+END_TEST
+
+typedef struct {
+    fixture_results_t *results;
+    atomic_int left;
+    atomic_int refused;
+} chain_t;
+
+// As the load generator does: each result brings the next write.
+static void s_chain (void *user, const dt_result_t *result)
+{
+    chain_t *self = user;
+    if (atomic_fetch_sub (&self->left, 1) > 0 &&
+        dt_client_put_async (client, dt_text ("k"), dt_text ("v"), NULL, s_chain, self)) {
+        atomic_fetch_add (&self->refused, 1);
+    }
+    fixture_result (self->results, result);
+}
+
+START_TEST (callbacks_that_fill_the_window_do_not_starve_other_threads)
+{
+    s_begin_window (16);
+    chain_t chain = {.results = fixture_results_new (), .left = 20000};
+    // More than the window at once, all of them going on from their callbacks.
+    for (int i = 0; i < 200; i++) {
+        ck_assert_int_eq (
+            dt_client_put_async (client, dt_text ("k"), dt_text ("v"), NULL, s_chain, &chain), 0);
+    }
+    ck_assert (dt_code_is_success (s_put (NULL)));
+    fixture_results_wait (chain.results, 20200);
+    ck_assert_int_eq (chain.refused, 0);
+    ck_assert_uint_eq (fake_server_writes (server), 20201);
+    s_assert_window (16);
+    s_end ();
+    fixture_results_destroy (&chain.results);
+}
+END_TEST
+
+START_TEST (window_of_one_still_moves)
+{
+    s_begin_window (1);
+    fixture_results_t *results = fixture_results_new ();
+    dt_client_batch_begin (client);
+    for (int i = 0; i < 50; i++) {
+        ck_assert_int_eq (dt_client_put_async (client, dt_text ("k"), dt_text ("v"), NULL,
+                                               fixture_result, results),
+                          0);
+    }
+    dt_client_batch_flush (client);
+    fixture_results_wait (results, 50);
+    ck_assert_uint_eq (fake_server_writes (server), 50);
+    s_assert_window (1);
+    s_end ();
+    fixture_results_destroy (&results);
+}
+END_TEST
+
+START_TEST (redirect_takes_later_attempts_along)
+{
+    s_begin (false);
+    other = fake_server_new (1); // its first session has the same id
+    dt_client_options_t options = fixture_options (other, NULL);
+    options.session = true;
+    dt_client_t *second = fixture_open (&options);
+    fake_server_rule (server, (fake_rule_t){.action = FAKE_CODE,
+                                            .code = DT_NOT_LEADER,
+                                            .operation = DT_OPERATION_PUT,
+                                            .times = 1,
+                                            .leader_address = fake_server_endpoint (other)});
+    ck_assert_int_eq (s_put (NULL), DT_SUCCESS);
+    ck_assert_int_eq (s_put (NULL), DT_SUCCESS_OVERWRITE);
+    ck_assert_uint_eq (fake_server_writes (other), 2);
+    ck_assert_uint_eq (fake_server_writes (server), 0);
+    dt_client_close (&second);
+    s_end ();
 }
 END_TEST
 
@@ -259,6 +356,9 @@ int main (void)
                             expired_session_leaves_a_lost_write_unknown,
                             full_session_window_is_waited_out,
                             unacknowledged_writes_stay_inside_the_window,
+                            callbacks_that_fill_the_window_do_not_starve_other_threads,
+                            window_of_one_still_moves,
+                            redirect_takes_later_attempts_along,
                             open_reports_that_no_session_is_given,
                             close_tells_the_node_that_the_session_ends,
                             idle_session_is_kept_alive,
