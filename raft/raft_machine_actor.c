@@ -128,6 +128,16 @@ static void s_tell_applied (raft_machine_host_t *self)
     actor_answer (self->actor, self->group, &applied->message);
 }
 
+// Replies can be far larger than requests: hand over what there is before it is more than a few
+// frames, and let the net actor send it.
+static void s_bound_replies (raft_machine_host_t *self)
+{
+    if (self->replies && self->replies->bytes > REPLIES_BYTES) {
+        s_send_replies (self);
+        fiber_yield ();
+    }
+}
+
 // --- entries and reads ---------------------------------------------------------------------------
 
 static void s_apply (raft_machine_host_t *self, const machine_apply_t *apply)
@@ -140,6 +150,7 @@ static void s_apply (raft_machine_host_t *self, const machine_apply_t *apply)
         int code = self->machine->ops->apply (self->machine, entry, &self->body, &index);
         if (requests) {
             s_reply (self, requests, (uint32_t) (entry - apply->batch->entries), code, index);
+            s_bound_replies (self);
         }
     }
     self->applied = apply->last;
@@ -154,6 +165,7 @@ static void s_read (raft_machine_host_t *self, const net_requests_t *requests)
         int code = self->machine->ops->read (self->machine, request->operation, request->body,
                                              request->body_bytes, &self->body);
         s_reply (self, requests, i, code, index);
+        s_bound_replies (self);
     }
 }
 
@@ -254,9 +266,6 @@ static void s_run (void *argument)
         }
         while (rc == 0) {
             s_handle (self, message);
-            if (self->replies && self->replies->bytes > REPLIES_BYTES) {
-                s_send_replies (self);
-            }
             rc = actor_try_receive (self->actor, &message);
         }
         s_send_replies (self);

@@ -14,7 +14,7 @@
 
 #define STOP_NAP_US 200
 
-enum { SPARES_MAX = 64 };
+enum { SPARES_MAX = LOG_SPARES_LIMIT - LOG_SPARES_DEFAULT };
 
 typedef struct {
     uint32_t group_id;

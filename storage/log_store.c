@@ -447,7 +447,7 @@ static bool s_options_valid (const log_store_options_t *options)
     uint32_t bytes = options->segment_bytes;
     return (bytes == 0 || (bytes >= LOG_SEGMENT_BYTES_MIN && bytes <= LOG_SEGMENT_BYTES_MAX &&
                            bytes % 4096 == 0)) &&
-           options->spares_max <= LOG_SPARES_MAX / 2 && options->directory[0] != 0 &&
+           options->spares_max <= LOG_SPARES_LIMIT && options->directory[0] != 0 &&
            strlen (options->directory) <= DIRECTORY_BYTES_MAX;
 }
 

@@ -29,6 +29,7 @@ enum {
     LOG_SEGMENT_BYTES_MIN = 64 * 1024,
     LOG_SEGMENT_BYTES_MAX = 1024 * 1024 * 1024,
     LOG_SPARES_DEFAULT = 4,
+    LOG_SPARES_LIMIT = 32, // highest spares_max
 };
 
 typedef struct log_store log_store_t;

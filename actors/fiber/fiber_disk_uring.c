@@ -10,6 +10,7 @@
 
 #define SUBMIT_ENTRIES     256
 #define COMPLETION_ENTRIES 4096
+#define ASYNC_BYTES        (64 * 1024)
 
 // Marks the completion of an operation's sync; operations are aligned.
 #define SYNC_BIT 1u
@@ -93,10 +94,15 @@ void fiber_disk_uring_queue (fiber_disk_uring_t *self, fiber_disk_op_t *op)
             io_uring_prep_read (sqe, op->fd, op->buffer, bytes, op->offset);
         } else {
             io_uring_prep_write (sqe, op->fd, op->buffer, bytes, op->offset);
+            if (bytes >= ASYNC_BYTES) {
+                // Pinning the pages of a large write and handing it to the device takes this thread
+                // longer than a kernel worker's wake-up.
+                io_uring_sqe_set_flags (sqe, IOSQE_ASYNC);
+            }
         }
         if (op->kind == FIBER_DISK_WRITE_SYNC) {
             // The sync is cancelled by the kernel if the write fails or is short.
-            io_uring_sqe_set_flags (sqe, IOSQE_IO_LINK);
+            sqe->flags |= IOSQE_IO_LINK;
         }
         io_uring_sqe_set_data64 (sqe, (uintptr_t) op);
         op->pending++;
