@@ -36,10 +36,10 @@ static inline uint8_t *dt_buffer_reserve (dt_buffer_t *self, size_t bytes)
 // Append bytes. data may be NULL when bytes is 0.
 static inline void dt_buffer_append (dt_buffer_t *self, const void *data, size_t bytes)
 {
-    uint8_t *place = dt_buffer_reserve (self, bytes);
-    if (bytes) {
-        memcpy (place, data, bytes);
+    if (bytes == 0) {
+        return;
     }
+    memcpy (dt_buffer_reserve (self, bytes), data, bytes);
     self->bytes += bytes;
 }
 

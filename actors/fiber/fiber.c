@@ -197,7 +197,7 @@ void fiber_reap (fiber_t *self)
 
 fiber_t *fiber_self (void)
 {
-    return fiber_dispatcher_current ? fiber_dispatcher_current->current : NULL;
+    return fiber_running ();
 }
 
 const char *fiber_name (const fiber_t *self)
@@ -219,7 +219,7 @@ int64_t fiber_now_ns (void)
 
 void fiber_yield (void)
 {
-    fiber_t *self = fiber_self ();
+    fiber_t *self = fiber_running ();
     dt_assert (self != NULL);
     dt_assert (!self->in_cleanup);
     dt_assert (!self->dispatcher->on_thread_stack);
@@ -236,7 +236,7 @@ int fiber_sleep_until (int64_t deadline_ns)
 
 int fiber_sleep_unless_stopping (int64_t deadline_ns)
 {
-    fiber_t *self = fiber_self ();
+    fiber_t *self = fiber_running ();
     dt_assert (self != NULL);
     if (fiber_group_stopping (self->group)) {
         int rc = fiber_wait_pending (self);
@@ -255,7 +255,7 @@ int fiber_sleep_unless_stopping (int64_t deadline_ns)
 
 int fiber_join (fiber_t *self, int64_t deadline_ns)
 {
-    fiber_t *caller = fiber_self ();
+    fiber_t *caller = fiber_running ();
     dt_assert (caller != NULL);
     dt_assert (caller != self);
     dt_assert (caller->dispatcher == self->dispatcher);
@@ -312,7 +312,7 @@ bool fiber_cancelled (const fiber_t *self)
 
 void fiber_cleanup_push (fiber_fn *fn, void *argument)
 {
-    fiber_t *self = fiber_self ();
+    fiber_t *self = fiber_running ();
     dt_assert (self != NULL);
     dt_assert (fn != NULL);
     if (self->cleanup_count == self->cleanup_capacity) {
@@ -325,7 +325,7 @@ void fiber_cleanup_push (fiber_fn *fn, void *argument)
 
 void fiber_cleanup_pop (bool run)
 {
-    fiber_t *self = fiber_self ();
+    fiber_t *self = fiber_running ();
     dt_assert (self != NULL);
     dt_assert (self->cleanup_count > 0);
     fiber_call_t call = self->cleanups[--self->cleanup_count];
@@ -351,7 +351,7 @@ static void s_log_fatal (void *argument)
 
 void fiber_fatal (int rc, const char *why)
 {
-    fiber_t *self = fiber_self ();
+    fiber_t *self = fiber_running ();
     dt_assert (self != NULL);
     dt_assert (rc < 0);
     s_fatal_t fatal = {self, rc, why};

@@ -87,7 +87,7 @@ int fiber_channel_try_take (fiber_channel_t *self, void **item)
 
 int fiber_channel_take (fiber_channel_t *self, void **item, int64_t deadline_ns)
 {
-    fiber_t *fiber = fiber_self ();
+    fiber_t *fiber = fiber_running ();
     dt_assert (fiber != NULL);
     int rc = fiber_wait_pending (fiber);
     if (rc) {

@@ -118,24 +118,6 @@ static void s_bind (fiber_dispatcher_t *self)
     fiber_guard_install ();
 }
 
-// Fibers that used up their budget in the last round come first and last in this one.
-static void s_begin_round (fiber_dispatcher_t *self)
-{
-    while (self->next_head.count > 0) {
-        fiber_t *fiber = fiber_queue_at (&self->next_head, self->next_head.count - 1);
-        self->next_head.count--;
-        fiber->round = self->round;
-        fiber->wakes = 1;
-        fiber_queue_push_head (&self->ready, fiber);
-    }
-    while (self->next_tail.count > 0) {
-        fiber_t *fiber = fiber_queue_take (&self->next_tail, 0);
-        fiber->round = self->round;
-        fiber->wakes = 1;
-        fiber_queue_push_tail (&self->ready, fiber);
-    }
-}
-
 // Whether the dispatcher may block; if so, posters will wake it.
 static bool s_enter_idle (fiber_dispatcher_t *self)
 {
@@ -242,7 +224,7 @@ bool fiber_dispatcher_turn (fiber_dispatcher_t *self, int64_t deadline_ns)
     fiber_dispatcher_current = self;
     self->in_turn = true;
 
-    s_begin_round (self);
+    fiber_dispatcher_begin_round (self);
     bool looked = s_wait (self, deadline_ns);
     s_run_posts (self);
     if (looked) {
@@ -250,10 +232,7 @@ bool fiber_dispatcher_turn (fiber_dispatcher_t *self, int64_t deadline_ns)
     }
     fiber_dispatcher_run_ready (self);
     s_check_groups (self);
-    // Wakes between turns count for the coming round.
-    self->round++;
-    self->starts = 0;
-    atomic_store_explicit (&self->rounds, self->rounds + 1, memory_order_relaxed);
+    fiber_dispatcher_end_round (self);
 
     self->in_turn = false;
     fiber_dispatcher_current = outer;
@@ -262,8 +241,9 @@ bool fiber_dispatcher_turn (fiber_dispatcher_t *self, int64_t deadline_ns)
 
 int fiber_dispatcher_run (fiber_dispatcher_t *self)
 {
-    while (fiber_dispatcher_turn (self, FIBER_FOREVER) ||
+    while (self->groups_live > 0 ||
            !atomic_load_explicit (&self->stop_requested, memory_order_relaxed)) {
+        fiber_dispatcher_turn (self, FIBER_FOREVER);
     }
     return self->failure;
 }

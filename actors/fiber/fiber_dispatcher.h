@@ -35,8 +35,9 @@ void fiber_dispatcher_destroy (fiber_dispatcher_t **self_p);
 // essential group that failed.
 int fiber_dispatcher_run (fiber_dispatcher_t *self);
 
-// One round; waits at most until deadline_ns when nothing is ready (a deadline in the past: does
-// not wait). True while there is a group that is not finished.
+// One round (on the real backend several, for some microseconds, while fibers stay ready and
+// nothing else is to be done); waits at most until deadline_ns when nothing is ready (a deadline in
+// the past: does not wait). True while there is a group that is not finished.
 bool fiber_dispatcher_turn (fiber_dispatcher_t *self, int64_t deadline_ns);
 
 // Ask all groups, and those made later, to stop, all at once. Any thread.

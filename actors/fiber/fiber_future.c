@@ -100,7 +100,7 @@ bool fiber_future_done (const fiber_future_t *self)
 
 int fiber_future_await (fiber_future_t *self, int64_t deadline_ns, int *result, void **value)
 {
-    fiber_t *fiber = fiber_self ();
+    fiber_t *fiber = fiber_running ();
     dt_assert (fiber != NULL);
     dt_assert (fiber->dispatcher == self->group->dispatcher);
     // The waiter's own reference: whoever gave it the future may drop theirs meanwhile.

@@ -177,6 +177,12 @@ struct fiber_dispatcher {
 // The dispatcher whose turn runs on this thread; NULL outside.
 extern __thread fiber_dispatcher_t *fiber_dispatcher_current;
 
+// fiber_self, inline.
+static inline fiber_t *fiber_running (void)
+{
+    return fiber_dispatcher_current ? fiber_dispatcher_current->current : NULL;
+}
+
 // fiber_wait.c: suspension.
 
 // The running fiber's pending interrupt or cancellation, consumed: 0 or the wait's result.
@@ -206,6 +212,10 @@ void fiber_make_ready (fiber_t *self, bool at_head);
 
 // Leave the running fiber, whose state was changed, for the next ready one or for the loop.
 void fiber_suspend (fiber_t *self);
+
+// Take in what waited for this round / count the round and what follows for the next one.
+void fiber_dispatcher_begin_round (fiber_dispatcher_t *self);
+void fiber_dispatcher_end_round (fiber_dispatcher_t *self);
 
 // Run ready fibers until none is left in this round.
 void fiber_dispatcher_run_ready (fiber_dispatcher_t *self);

@@ -45,11 +45,52 @@ void fiber_make_ready (fiber_t *self, bool at_head)
     }
 }
 
-static fiber_t *s_pick (fiber_dispatcher_t *self)
+void fiber_dispatcher_begin_round (fiber_dispatcher_t *self)
+{
+    // Fibers that used up their budget in the last round come first and last in this one.
+    while (self->next_head.count > 0) {
+        fiber_t *fiber = fiber_queue_at (&self->next_head, self->next_head.count - 1);
+        self->next_head.count--;
+        fiber->round = self->round;
+        fiber->wakes = 1;
+        fiber_queue_push_head (&self->ready, fiber);
+    }
+    while (self->next_tail.count > 0) {
+        fiber_t *fiber = fiber_queue_take (&self->next_tail, 0);
+        fiber->round = self->round;
+        fiber->wakes = 1;
+        fiber_queue_push_tail (&self->ready, fiber);
+    }
+}
+
+void fiber_dispatcher_end_round (fiber_dispatcher_t *self)
+{
+    // Wakes between turns count for the coming round.
+    self->round++;
+    self->starts = 0;
+    uint64_t rounds = atomic_load_explicit (&self->rounds, memory_order_relaxed);
+    atomic_store_explicit (&self->rounds, rounds + 1, memory_order_relaxed);
+}
+
+// Whether the next round has nothing to do but to run fibers, so that there is no need to visit the
+// loop between this one and it.
+static bool s_next_round_is_plain (fiber_dispatcher_t *self)
+{
+    bool (*skip) (fiber_backend_t *) = self->backend->ops->skip;
+    return self->next_head.count + self->next_tail.count > 0 && skip && !self->check &&
+           !atomic_load_explicit (&self->attention, memory_order_relaxed) && skip (self->backend);
+}
+
+static inline fiber_t *s_pick (fiber_dispatcher_t *self)
 {
     size_t count = self->ready.count;
     if (count == 0) {
-        return NULL;
+        if (!s_next_round_is_plain (self)) {
+            return NULL;
+        }
+        fiber_dispatcher_end_round (self);
+        fiber_dispatcher_begin_round (self);
+        count = self->ready.count;
     }
     size_t index = 0;
     if (count > 1 && self->backend->ops->choose) {
@@ -69,8 +110,11 @@ void fiber_suspend (fiber_t *self)
     if (__builtin_expect (self->unguarded, 0) && !fiber_stack_canary_intact (self->stack)) {
         fiber_guard_canary_died (self);
     }
-    int saved_errno = errno;
     fiber_t *next = s_pick (dispatcher);
+    if (next == self) {
+        return; // yielded, and was alone
+    }
+    int saved_errno = errno;
     fiber_frame_switch (&self->frame, next ? &next->frame : &dispatcher->frame, 0);
     errno = saved_errno;
 }
@@ -102,7 +146,7 @@ void fiber_dispatcher_run_ready (fiber_dispatcher_t *self)
 
 void fiber_on_thread_stack (fiber_fn *fn, void *argument)
 {
-    fiber_t *self = fiber_self ();
+    fiber_t *self = fiber_running ();
     if (!self || self->dispatcher->on_thread_stack) {
         fn (argument);
         return;
@@ -161,7 +205,7 @@ static void s_describe (fiber_t *self, const char *kind, const char *name)
 int fiber_wait (fiber_waiter_t *waiters, size_t count, int64_t deadline_ns, const char *kind,
                 const char *name)
 {
-    fiber_t *self = fiber_self ();
+    fiber_t *self = fiber_running ();
     s_check_may_wait (self);
     int rc = fiber_wait_pending (self);
     if (rc) {
@@ -189,7 +233,7 @@ int fiber_wait_one (fiber_waiters_t *list, int64_t deadline_ns, const char *kind
 
 void fiber_park (const char *kind, const char *name)
 {
-    fiber_t *self = fiber_self ();
+    fiber_t *self = fiber_running ();
     s_check_may_wait (self);
     s_describe (self, kind, name);
     self->state = FIBER_PARKED;

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
+#include <string.h>
 
 #include "base/dt_assert.h"
 #include "base/dt_memory.h"
@@ -121,21 +123,4 @@ dtkv_node_t *dtkv_node_copy_with_value (const dtkv_node_t *self, const void *val
         dtkv_node_new_value (dtkv_node_name (self), self->name_bytes, value, value_bytes);
     s_copy_metadata (copy, self);
     return copy;
-}
-
-void dtkv_node_path (const dtkv_node_t *self, dt_buffer_t *path)
-{
-    size_t bytes = 0;
-    for (const dtkv_node_t *node = self; node->parent; node = &node->parent->node) {
-        bytes += node->name_bytes + (node->parent->node.parent ? 1u : 0u);
-    }
-    uint8_t *place = dt_buffer_reserve (path, bytes) + bytes;
-    for (const dtkv_node_t *node = self; node->parent; node = &node->parent->node) {
-        place -= node->name_bytes;
-        memcpy (place, dtkv_node_name (node), node->name_bytes);
-        if (node->parent->node.parent) {
-            *--place = '.';
-        }
-    }
-    path->bytes += bytes;
 }

@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/dt_buffer.h"
 #include "dtkv/core/dtkv_order.h"
 
 enum {
@@ -97,8 +96,5 @@ bool dtkv_node_set_value (dtkv_node_t *self, const void *value, size_t value_byt
 // Copy a value node's name and metadata, with another value, in no tree.
 dtkv_node_t *dtkv_node_copy_with_value (const dtkv_node_t *self, const void *value,
                                         size_t value_bytes);
-
-// Append the node's path.
-void dtkv_node_path (const dtkv_node_t *self, dt_buffer_t *path);
 
 #endif // DTKV_NODE_H

@@ -44,6 +44,9 @@ dtkv_path_t dtkv_path_parent (const dtkv_path_t *self)
 
 void dtkv_path_sort_key (const uint8_t *data, size_t bytes, dt_buffer_t *key)
 {
+    if (bytes == 0) {
+        return;
+    }
     uint8_t *place = dt_buffer_reserve (key, bytes);
     for (size_t i = 0; i < bytes; i++) {
         place[i] = dtkv_path_sort_byte (data[i]);

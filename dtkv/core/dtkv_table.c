@@ -4,6 +4,7 @@
 #include "dtkv/core/dtkv_table.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/dt_assert.h"
 #include "base/dt_memory.h"
