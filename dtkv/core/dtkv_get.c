@@ -1,5 +1,7 @@
 // get, batch_get, and how a node is shown in a reply.
 
+#include <string.h>
+
 #include "dtkv/core/dtkv_ops.h"
 #include "transport/msgpack_writer.h"
 

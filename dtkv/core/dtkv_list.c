@@ -1,5 +1,7 @@
 // list: a page of a directory, or how many nodes there are.
 
+#include <string.h>
+
 #include "dtkv/core/dtkv_ops.h"
 #include "dtkv/core/dtkv_walk.h"
 #include "transport/msgpack_writer.h"

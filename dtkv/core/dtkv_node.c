@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <string.h>
 
 #include "base/dt_assert.h"
 #include "base/dt_memory.h"

@@ -1,5 +1,7 @@
 #include "dtkv/core/dtkv_path.h"
 
+#include <string.h>
+
 #include "base/dt_assert.h"
 #include "dtkv/core/dtkv_result.h"
 

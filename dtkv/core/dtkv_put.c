@@ -1,5 +1,7 @@
 // put, mkdir, and the creation of missing parents.
 
+#include <string.h>
+
 #include "dtkv/core/dtkv_ops.h"
 
 // Create the directories from `have` bytes of the path's parent on, one segment after the other.

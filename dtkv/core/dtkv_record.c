@@ -16,6 +16,7 @@
 #include "dtkv/core/dtkv_record.h"
 
 #include <endian.h>
+#include <string.h>
 
 #include "base/dt_error.h"
 

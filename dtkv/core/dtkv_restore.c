@@ -4,6 +4,7 @@
 // is allocated for lengths whose bytes have not arrived, and the digest is compared at the end.
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/dt_assert.h"
 #include "base/dt_error.h"

@@ -1,6 +1,7 @@
 #include "dtkv/core/dtkv_tree.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/dt_assert.h"
 #include "base/dt_hash.h"
