@@ -282,9 +282,27 @@ void client_link_watch (dt_client_t *self, uint32_t number)
     }
 }
 
+// True if no link works, is being made, or is yet to be tried because nobody wants one.
+static bool s_all_failed (const dt_client_t *self)
+{
+    bool failed = false;
+    for (uint32_t i = 0; i < self->link_count; i++) {
+        client_link_state_t state = self->links[i].state;
+        if (state != LINK_IDLE && state != LINK_BACKOFF) {
+            return false;
+        }
+        failed = failed || state == LINK_BACKOFF;
+    }
+    return failed;
+}
+
 int64_t client_link_check_due (dt_client_t *self)
 {
     int64_t next_ms = CLIENT_NEVER;
+    // An endpoint that refuses must not keep the next one from being tried, requests or not.
+    if (s_all_failed (self)) {
+        client_link_keep (self);
+    }
     for (uint32_t i = 0; i < self->link_count; i++) {
         client_link_t *link = &self->links[i];
         if ((link->state == LINK_CONNECTING || link->state == LINK_HELLO) &&

@@ -380,6 +380,19 @@ START_TEST (open_names_a_foreign_protocol_version)
 }
 END_TEST
 
+START_TEST (open_goes_on_to_the_next_endpoint_when_one_refuses)
+{
+    server = fake_server_new (1);
+    fake_server_down (server);
+    other = fake_server_new (2);
+    dt_client_options_t options = fixture_options (server, other);
+    client = fixture_open (&options);
+    ck_assert_int_eq (s_put (NULL, NULL), DT_SUCCESS);
+    ck_assert_uint_eq (fake_server_writes (other), 1);
+    s_end ();
+}
+END_TEST
+
 START_TEST (open_without_waiting_works_once_a_node_is_there)
 {
     server = fake_server_new (1);
@@ -422,6 +435,7 @@ int main (void)
                             body_of_the_wrong_shape_is_refused_by_the_helpers,
                             open_gives_up_at_its_time_limit,
                             open_names_a_foreign_protocol_version,
+                            open_goes_on_to_the_next_endpoint_when_one_refuses,
                             open_without_waiting_works_once_a_node_is_there};
     return fixture_run ("client_faults", tests, sizeof tests / sizeof *tests);
 }
