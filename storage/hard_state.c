@@ -8,7 +8,7 @@
 //    16  u64 cluster_id
 //    24  u32 group_id
 //    28  u32 node_id
-//    32  u64 generation  from 1
+//    32  u64 generation  from 1; odd in the second slot
 //    40  u64 term
 //    48  u64 commit
 //    56  u32 vote
@@ -107,8 +107,9 @@ typedef struct {
     int rc;  // DT_ERR_FOREIGN, DT_ERR_NEWER_FORMAT; 0
 } verdict_t;
 
-// Take one copy into account. False: it is not good.
-static bool s_decode (const storage_identity_t *identity, const uint8_t *copy, verdict_t *verdict)
+// Take one copy of a slot into account. False: it is not good.
+static bool s_decode (const storage_identity_t *identity, const uint8_t *copy, unsigned slot,
+                      verdict_t *verdict)
 {
     disk_copy_t disk;
     memcpy (&disk, copy, sizeof disk);
@@ -125,8 +126,12 @@ static bool s_decode (const storage_identity_t *identity, const uint8_t *copy, v
         verdict->rc = verdict->rc ? verdict->rc : DT_ERR_FOREIGN;
         return true;
     }
-    if (le64toh (disk.generation) > verdict->generation) {
-        verdict->generation = le64toh (disk.generation);
+    uint64_t generation = le64toh (disk.generation);
+    if (generation % 2 != slot || generation == 0 || generation == UINT64_MAX) {
+        return false; // of the other slot: a misdirected write
+    }
+    if (generation > verdict->generation) {
+        verdict->generation = generation;
         verdict->value = (hard_state_value_t){
             .term = le64toh (disk.term),
             .vote = le32toh (disk.vote),
@@ -149,10 +154,10 @@ static bool s_all_zero (const uint8_t *data, size_t bytes)
 static verdict_t s_judge (const storage_identity_t *identity, const uint8_t *content)
 {
     verdict_t verdict = {0};
-    for (int i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 2; i++) {
         const uint8_t *slot = content + i * SLOT_BYTES;
-        bool first = s_decode (identity, slot, &verdict);
-        bool second = s_decode (identity, slot + COPY_DISTANCE, &verdict);
+        bool first = s_decode (identity, slot, i, &verdict);
+        bool second = s_decode (identity, slot + COPY_DISTANCE, i, &verdict);
         if (!first && !second && !s_all_zero (slot, SLOT_BYTES)) {
             verdict.bad++;
         }
