@@ -33,7 +33,8 @@ fiber_condition_t *fiber_group_stop_condition (fiber_group_t *self);
 
 // Run fn (argument) on the group's thread, in order of posting, outside of any fiber: it may start
 // fibers, signal, offer and complete, but not wait. Any thread.
-// 0: it will run, whatever happens. DT_ERR_CLOSED: refused, it will not.
+// 0: it will run, whatever happens. DT_ERR_CLOSED: refused, it will not: the group is finished, or
+// about to (stopping, without fibers, and kept alive by nothing but an endless stream of posts).
 int fiber_group_post (fiber_group_t *self, fiber_fn *fn, void *argument);
 
 const char *fiber_group_name (const fiber_group_t *self);

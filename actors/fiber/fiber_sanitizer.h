@@ -147,4 +147,29 @@ static inline void fiber_sanitizer_stack_remove (unsigned id)
     (void) id;
 }
 
+// Around raw reads and writes of stack memory that nothing runs on, which Valgrind takes for dead.
+static inline void fiber_sanitizer_raw_begin (void)
+{
+#if FIBER_VALGRIND
+    VALGRIND_DISABLE_ERROR_REPORTING;
+#endif
+}
+
+static inline void fiber_sanitizer_raw_end (void)
+{
+#if FIBER_VALGRIND
+    VALGRIND_ENABLE_ERROR_REPORTING;
+#endif
+}
+
+// Whether Valgrind runs the program.
+static inline int fiber_sanitizer_on_valgrind (void)
+{
+#if FIBER_VALGRIND
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return 0;
+#endif
+}
+
 #endif // FIBER_SANITIZER_H

@@ -177,9 +177,11 @@ static fiber_stack_t *s_cut (fiber_stacks_t *self, unsigned size_class)
 FIBER_RAW_MEMORY
 static void s_fill (uint64_t *words, size_t count, uint64_t value)
 {
+    fiber_sanitizer_raw_begin ();
     for (size_t i = 0; i < count; i++) {
         words[i] = value;
     }
+    fiber_sanitizer_raw_end ();
 }
 
 fiber_stack_t *fiber_stacks_acquire (fiber_stacks_t *self, size_t bytes)
@@ -233,9 +235,11 @@ FIBER_RAW_MEMORY
 static size_t s_untouched (const uint64_t *words, size_t count)
 {
     size_t i = 0;
+    fiber_sanitizer_raw_begin ();
     while (i < count && words[i] == PAINT) {
         i++;
     }
+    fiber_sanitizer_raw_end ();
     return i * sizeof *words;
 }
 

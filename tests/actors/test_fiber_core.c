@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actors/fiber/fiber_condition.h"
+#include "actors/fiber/fiber_sanitizer.h"
 #include "base/dt_error.h"
 #include "tests/actors/test_fiber_support.h"
 
@@ -234,7 +235,9 @@ static void s_keep_rounding (void *argument)
         ck_assert_int_eq (fegetround (), mode);
         volatile double one = 1, three = 3;
         double third = one / three;
-        ck_assert (mode == FE_UPWARD ? third > 0.33333333333333333 : third <= 0.33333333333333333);
+        bool upward = third > 0.33333333333333333;
+        // Valgrind computes with a rounding of its own.
+        ck_assert (fiber_sanitizer_on_valgrind () || upward == (mode == FE_UPWARD));
     }
     fesetround (FE_TONEAREST);
 }

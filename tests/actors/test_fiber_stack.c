@@ -7,8 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "actors/fiber/fiber_sanitizer.h"
-#include "actors/fiber/fiber_stack.h"
+#include "actors/fiber/fiber_internal.h"
 #include "tests/actors/test_fiber_support.h"
 
 START_TEST (stacks_are_writable_disjoint_and_reused)
@@ -148,10 +147,7 @@ static void s_overflow (void *argument)
 static void s_overflow_little (void *argument)
 {
     (void) argument;
-    uint8_t here;
-    uintptr_t low =
-        (uintptr_t) &here & ~(uintptr_t) (FIBER_STACK_BYTES_MIN * FIBER_STACK_SCALE - 1);
-    memset ((void *) (low - 32), 0, 32);
+    memset (fiber_self ()->stack->low - 32, 0, 32);
     fiber_yield ();
 }
 
