@@ -77,6 +77,24 @@ def test_kill_9_under_load_loses_nothing_acknowledged(workspace):
         node.ctl("rm", "-r", "--yes", "nothing", code=None)
 
 
+def test_every_placement_and_disk_loses_nothing(workspace):
+    for placement, disk in (("spread", "auto"), ("spread", "thread"), ("compact", "thread")):
+        node = workspace.node(f"{placement}-{disk}", placement=placement, disk=disk, groups="1,2",
+                              snapshot_after="1MiB", segment_size="256KiB")
+        load = Load(node)
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            load.pump()
+        node.kill()
+        node.start()
+        check_acked(node, load)
+        node.ctl("--group", "2", "put", "other", "group")
+        node.restart()
+        check_equal(node.ctl("--group", "2", "get", "other").out, b"group")
+        check_acked(node, load)
+        node.stop()
+
+
 def test_sigterm_under_load_answers_everything_accepted(workspace):
     node = workspace.node()
     load = Load(node, window=5000)
