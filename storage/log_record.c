@@ -5,6 +5,7 @@
 
 #include "base/dt_assert.h"
 #include "base/dt_crc32c.h"
+#include "base/dt_planted.h"
 
 enum {
     HEADER_CRC_FROM = 8, // the header crc covers what follows it
@@ -166,7 +167,7 @@ log_run_result_t log_run_next (log_run_t *self, log_record_t *record)
     uint32_t chain =
         dt_crc32c (self->chain, from + CHAIN_CRC_FROM,
                    LOG_RECORD_HEADER_BYTES - CHAIN_CRC_FROM + record->entry.payload_bytes);
-    if (chain != record->chain) {
+    if (chain != record->chain && !dt_planted (DT_PLANTED_NO_CRC_CHAIN)) {
         return s_bad (self, "the record does not continue the checksum chain");
     }
     record->entry.payload = from + LOG_RECORD_HEADER_BYTES;

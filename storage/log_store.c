@@ -6,6 +6,7 @@
 #include "base/dt_assert.h"
 #include "base/dt_error.h"
 #include "base/dt_memory.h"
+#include "base/dt_planted.h"
 #include "storage/log_store_internal.h"
 
 enum {
@@ -247,7 +248,7 @@ int log_store_roll (log_store_t *self, const log_roll_t *roll)
     int rc = s_write_header (self, segment, file);
     if (rc == 0) {
         rc = self->vfs->ops->rename (self->vfs, from, to);
-        if (rc == 0) {
+        if (rc == 0 && !dt_planted (DT_PLANTED_SKIP_DIRECTORY_SYNC)) {
             rc = self->vfs->ops->sync_directory (self->vfs, self->directory);
         }
         rc = rc ? log_store_fail (self, rc, "naming a segment") : 0;
@@ -328,9 +329,13 @@ static int s_write_extent (log_store_t *self, log_write_buffer_t *buffer, log_ex
     dt_assert (current->header.seq == extent->seq);
     dt_assert (current->end_offset <= extent->file_offset);
     size_t bytes = extent->to - extent->from;
-    int rc =
-        current->file->ops->write_sync (current->file, buffer->bytes.data + extent->from,
-                                        log_align (bytes, LOG_FLUSH_ALIGN), extent->file_offset);
+    const vfs_ops_t *ops = current->file->ops;
+    int rc = (dt_planted (DT_PLANTED_ACK_BEFORE_SYNC) ? ops->write : ops->write_sync) (
+        current->file, buffer->bytes.data + extent->from, log_align (bytes, LOG_FLUSH_ALIGN),
+        extent->file_offset);
+    if (rc && dt_planted (DT_PLANTED_RETRY_SYNC)) {
+        rc = ops->sync (current->file);
+    }
     if (rc) {
         return log_store_fail (self, rc, "writing entries");
     }

@@ -14,6 +14,7 @@
 
 #include "base/dt_assert.h"
 #include "base/dt_memory.h"
+#include "base/dt_planted.h"
 #include "dtkv/core/dtkv_record.h"
 #include "dtkv/core/dtkv_store_private.h"
 #include "dtkv/core/dtkv_walk.h"
@@ -87,7 +88,8 @@ dtkv_snapshot_t *dtkv_snapshot_new (dtkv_store_t *store)
         .applied_index = store->applied_index,
         .cluster_time_ms = store->cluster_time_ms,
         .nodes = store->tree.table.nodes,
-        .sessions = store->sessions.count,
+        .sessions =
+            dt_planted (DT_PLANTED_SNAPSHOT_WITHOUT_SESSIONS) ? 0 : store->sessions.count,
     };
     self->digest = dtkv_store_digest (store);
     store->snapshot = self;
@@ -225,7 +227,8 @@ void dtkv_snapshot_next (dtkv_snapshot_t *self, size_t bytes_max, dt_buffer_t *o
         self->stage = STAGE_NODES;
     }
     if (self->stage == STAGE_NODES && out->bytes < end && s_next_nodes (self, end, out)) {
-        self->stage = STAGE_SESSIONS;
+        bool skip = dt_planted (DT_PLANTED_SNAPSHOT_WITHOUT_SESSIONS);
+        self->stage = skip ? STAGE_END : STAGE_SESSIONS;
     }
     if (self->stage == STAGE_SESSIONS) {
         while (out->bytes < end && self->stage == STAGE_SESSIONS) {

@@ -20,6 +20,7 @@ struct sim_node {
     actor_system_t *system; // one host on the dispatcher
     sim_port_t *port;       // owned by the node
     raft_node_t *node;      // NULL: the data directory could not be opened
+    raft_machine_t *inner;  // the store's machine; owned by the node
     int failure;            // why, or the error an actor died of
 };
 
@@ -43,7 +44,11 @@ static void s_start_node (sim_node_t *self)
     self->system = actor_system_new (self->options.env);
     actor_host_t *host = actor_system_add_local (self->system, self->dispatcher);
     self->port = sim_port_new (self->options.reply, self->options.reply_argument);
-    raft_node_group_t group = {GROUP_ID, dtkv_machine_new (&self->options.store)};
+    self->inner = dtkv_machine_new (&self->options.store);
+    raft_node_group_t group = {GROUP_ID, self->inner};
+    if (self->options.wrap) {
+        group.machine = self->options.wrap (self->options.wrap_argument, self->inner);
+    }
     raft_node_options_t options = {
         .system = self->system,
         .placement = {host, host, host, host},
@@ -107,7 +112,7 @@ sim_port_t *sim_node_port (sim_node_t *self)
 
 const dtkv_store_t *sim_node_store (sim_node_t *self)
 {
-    return dtkv_machine_store (raft_node_machine (self->node, GROUP_ID));
+    return dtkv_machine_store (self->inner);
 }
 
 static void s_wind_down (sim_node_t **self_p)

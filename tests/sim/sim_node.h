@@ -11,10 +11,15 @@
 #include "actors/fiber/fiber_dispatcher.h"
 #include "base/dt_env.h"
 #include "dtkv/core/dtkv_store.h"
+#include "raft/raft_machine.h"
 #include "storage/vfs_sim.h"
 #include "tests/sim/sim_port.h"
 
 typedef struct sim_node sim_node_t;
+
+// Put a machine of one's own before the store's, to see what it is told and answers. Takes `inner`
+// over and returns the machine the node gets.
+typedef raft_machine_t *(sim_node_wrap_fn) (void *argument, raft_machine_t *inner);
 
 typedef struct {
     const dt_env_t *env;           // simulated clocks; borrowed
@@ -28,6 +33,8 @@ typedef struct {
     uint64_t snapshot_after_bytes; //
     uint64_t in_flight_max;        // requests
     dtkv_store_options_t store;    //
+    sim_node_wrap_fn *wrap;        // see there; may be NULL
+    void *wrap_argument;           //
 } sim_node_options_t;
 
 // Start a node on the disk: recovery begins with the next turns of the dispatcher.
