@@ -74,7 +74,7 @@ void fiber_dispatcher_end_round (fiber_dispatcher_t *self)
 
 // Whether the next round has nothing to do but to run fibers, so that there is no need to visit the
 // loop between this one and it.
-static bool s_next_round_is_plain (fiber_dispatcher_t *self)
+static inline bool s_next_round_is_plain (fiber_dispatcher_t *self)
 {
     bool (*skip) (fiber_backend_t *) = self->backend->ops->skip;
     return self->next_head.count + self->next_tail.count > 0 && skip && !self->check &&
@@ -171,14 +171,14 @@ int fiber_wait_pending (fiber_t *self)
     return 0;
 }
 
-static void s_check_may_wait (const fiber_t *self)
+static inline void s_check_may_wait (const fiber_t *self)
 {
     dt_assert (self != NULL);
     dt_assert (!self->in_cleanup);
     dt_assert (!self->dispatcher->on_thread_stack);
 }
 
-static void s_waiter_append (fiber_waiter_t *waiter, fiber_t *fiber)
+static inline void s_waiter_append (fiber_waiter_t *waiter, fiber_t *fiber)
 {
     fiber_waiters_t *list = waiter->list;
     waiter->fiber = fiber;
@@ -188,14 +188,14 @@ static void s_waiter_append (fiber_waiter_t *waiter, fiber_t *fiber)
     list->last = waiter;
 }
 
-static void s_waiter_remove (fiber_waiter_t *waiter)
+static inline void s_waiter_remove (fiber_waiter_t *waiter)
 {
     fiber_waiters_t *list = waiter->list;
     *(waiter->previous ? &waiter->previous->next : &list->first) = waiter->next;
     *(waiter->next ? &waiter->next->previous : &list->last) = waiter->previous;
 }
 
-static void s_describe (fiber_t *self, const char *kind, const char *name)
+static inline void s_describe (fiber_t *self, const char *kind, const char *name)
 {
     self->wait_kind = kind;
     self->wait_name = name;
