@@ -30,12 +30,14 @@ struct raft_group {
     raft_effects_t effects;                         // reused
     snapshot_loaded_t *loaded;                      // what the snapshot actor found, until START
     bool drained;                                   // the core has nothing in flight any more
+    bool stopping;                                  // the stop was requested
     atomic_bool ready;                              // requests are taken
     // Replay: entries the core wants applied but that are only on disk. What must reach the machine
     // after them waits in `held`.
     uint64_t replay_next, replay_last; // still to be read; next > last: no replay
     uint64_t applied;                  // the machine reported
     bool replay_reading;               // a read is on its way
+    bool replay_lost;                  // the log failed before it was over: it never will be
     actor_message_t *held;             // oldest first
     actor_message_t **held_tail;       // where the next one goes
 };
@@ -47,11 +49,35 @@ static bool s_replaying (const raft_group_t *self)
     return self->replay_next <= self->replay_last;
 }
 
+static void s_refuse (raft_group_t *self, const net_requests_t *requests, uint32_t from, int rc,
+                      const char *text);
+
+// What should have reached the machine behind a replay never will: answer its clients.
+static void s_refuse_held (raft_group_t *self, actor_message_t *message)
+{
+    if (message->type == NET_READ) {
+        s_refuse (self, (net_requests_t *) message, 0, DT_ERR_DISK_FAILED, NULL);
+    } else if (message->type == MACHINE_STATUS) {
+        s_refuse (self, ((machine_status_t *) message)->requests, 0, DT_ERR_DISK_FAILED, NULL);
+    } else if (message->type == MACHINE_APPLY) {
+        const machine_apply_t *apply = (const machine_apply_t *) message;
+        if (apply->batch->origin) {
+            uint32_t from = (uint32_t) (apply->first - log_batch_first (apply->batch));
+            s_refuse (self, apply->batch->origin, from, DT_ERR_DISK_FAILED, NULL);
+        }
+    }
+    actor_message_free (&message);
+}
+
 // Send to the machine, behind a replay that is going on.
 static void s_to_machine (raft_group_t *self, actor_message_t *message)
 {
     if (!s_replaying (self)) {
         actor_answer (self->actor, self->machine, message);
+        return;
+    }
+    if (self->replay_lost) {
+        s_refuse_held (self, message);
         return;
     }
     message->next = NULL;
@@ -93,6 +119,18 @@ static void s_release_held (raft_group_t *self)
         actor_message_t *message = self->held;
         self->held = message->next;
         actor_answer (self->actor, self->machine, message);
+    }
+    self->held_tail = &self->held;
+}
+
+// The log failed: what it did not deliver for a replay will never come.
+static void s_lose_replay (raft_group_t *self)
+{
+    self->replay_lost = s_replaying (self);
+    while (self->replay_lost && self->held) {
+        actor_message_t *message = self->held;
+        self->held = message->next;
+        s_refuse_held (self, message);
     }
     self->held_tail = &self->held;
 }
@@ -551,6 +589,7 @@ static void s_handle (raft_group_t *self, actor_message_t *message)
                           .kind = RAFT_EVENT_DISK_FAILED,
                           .failed.rc = ((log_writer_failed_t *) message)->rc,
                       });
+        s_lose_replay (self);
         break;
     case MACHINE_APPLIED:
         s_on_applied (self, ((machine_applied_t *) message)->index);
@@ -566,6 +605,7 @@ static void s_handle (raft_group_t *self, actor_message_t *message)
 
 static void s_on_idle (raft_group_t *self, int rc)
 {
+    self->stopping = self->stopping || rc == DT_ERR_CLOSED;
     if (rc == DT_ERR_CLOSED && self->core) {
         s_step (self, &(raft_event_t){.kind = RAFT_EVENT_STOP});
     } else if (rc == DT_ERR_CLOSED) {
@@ -575,12 +615,18 @@ static void s_on_idle (raft_group_t *self, int rc)
     }
 }
 
+// The core waits for entries that a failed log will not deliver; the machine has applied the rest.
+static bool s_is_cut_short (const raft_group_t *self)
+{
+    return self->stopping && self->replay_lost && self->applied + 1 == self->replay_next;
+}
+
 static void s_run (void *argument)
 {
     raft_group_t *self = argument;
     actor_message_t *load = raft_snapshots_message_new (SNAPSHOT_LOAD);
     actor_answer (self->actor, self->snapshot, load);
-    while (!self->drained) {
+    while (!self->drained && !s_is_cut_short (self)) {
         int64_t deadline_ns = self->core ? self->effects.next_deadline_ns : FIBER_FOREVER;
         actor_message_t *message;
         int rc = actor_receive (self->actor, &message, deadline_ns);
