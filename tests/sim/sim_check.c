@@ -29,15 +29,15 @@ typedef struct {
 } s_read_t;
 
 struct sim_check {
-    dtkv_store_t *twin; // applied everything, once
-    kv_model_t *model;  // the same
+    dtkv_store_t *twin;  // applied everything, once
+    kv_model_t *model;   // the same
     s_record_t *records; // [0] is the empty state
     uint64_t last;       // records
     uint64_t capacity;   //
     uint64_t acknowledged;
-    uint64_t *sent;  // hashes of requests, open addressing
-    uint64_t sents;  //
-    s_read_t *reads; // newest read of a slot
+    uint64_t *sent;       // hashes of requests, open addressing
+    uint64_t sents;       //
+    s_read_t *reads;      // newest read of a slot
     dt_buffer_t one, two; // scratch
     char failure[400];
 };
@@ -80,8 +80,8 @@ static uint64_t s_hash_entry (const log_entry_t *entry)
 {
     uint64_t hash = dt_hash64 (entry->payload_bytes ? (const void *) entry->payload : "",
                                entry->payload_bytes, entry->type);
-    const uint64_t words[] = {entry->index,      entry->term,       entry->cluster_time_ms,
-                              entry->wall_ms,    entry->principal,  entry->session_id,
+    const uint64_t words[] = {entry->index,       entry->term,        entry->cluster_time_ms,
+                              entry->wall_ms,     entry->principal,   entry->session_id,
                               entry->session_seq, entry->session_ack, entry->operation};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         hash = s_mix (hash, words[i]);
@@ -344,12 +344,11 @@ static void s_check_read (sim_check_t *self, const protocol_request_t *request,
         sim_check_fail (self, "a read saw %llu; %llu was acknowledged before it was sent",
                         (unsigned long long) reply->index, (unsigned long long) acknowledged);
     }
-    uint64_t key = s_read_key (reply->index, request->operation, request->body.data,
-                               request->body.bytes);
+    uint64_t key =
+        s_read_key (reply->index, request->operation, request->body.data, request->body.bytes);
     const s_read_t *read = &self->reads[key / 2 % READ_SLOTS];
-    if (read->key == key &&
-        (read->code != (int) reply->code ||
-         read->body != dt_hash64 (reply->body.data, reply->body.bytes, 0))) {
+    if (read->key == key && (read->code != (int) reply->code ||
+                             read->body != dt_hash64 (reply->body.data, reply->body.bytes, 0))) {
         sim_check_fail (self, "a read's reply is not what was read at %llu",
                         (unsigned long long) reply->index);
     }

@@ -88,9 +88,8 @@ static void s_make_batch (sim_clients_t *self, dt_buffer_t *body, uint32_t opera
         }
     }
     uint32_t flags = DTKV_FLAG_META | DTKV_FLAG_PARENTS | DTKV_FLAG_PREVIOUS | DTKV_FLAG_ATOMIC;
-    msgpack_write_uint (body, operation == DTKV_OP_BATCH_GET
-                                  ? s_write_flags (self, DTKV_FLAG_META)
-                                  : s_write_flags (self, flags));
+    msgpack_write_uint (body, operation == DTKV_OP_BATCH_GET ? s_write_flags (self, DTKV_FLAG_META)
+                                                             : s_write_flags (self, flags));
 }
 
 static void s_make_cas (sim_clients_t *self, dt_buffer_t *body)
@@ -132,8 +131,8 @@ static void s_make_store_body (sim_clients_t *self, dt_buffer_t *body, uint32_t 
     default: // get, remove, mkdir, list
         msgpack_write_array (body, 2);
         s_write_path (self, body);
-        msgpack_write_uint (body, s_write_flags (self, DTKV_FLAG_PARENTS | DTKV_FLAG_RECURSIVE |
-                                                           DTKV_FLAG_META));
+        msgpack_write_uint (
+            body, s_write_flags (self, DTKV_FLAG_PARENTS | DTKV_FLAG_RECURSIVE | DTKV_FLAG_META));
     }
 }
 
@@ -146,10 +145,13 @@ static void s_make_session_body (dt_buffer_t *body, uint64_t number)
 static uint32_t s_draw_operation (sim_clients_t *self, const s_client_t *client)
 {
     static const uint16_t operations[] = {
-        DTKV_OP_PUT,       DTKV_OP_PUT,          DTKV_OP_PUT,    DTKV_OP_PUT,
-        DTKV_OP_GET,       DTKV_OP_GET,          DTKV_OP_REMOVE, DTKV_OP_MKDIR,
-        DTKV_OP_LIST,      DTKV_OP_BATCH_GET,    DTKV_OP_BATCH_PUT,
-        DTKV_OP_BATCH_PUT, DTKV_OP_BATCH_REMOVE, DTKV_OP_COMPARE_AND_SET,
+        DTKV_OP_PUT,          DTKV_OP_PUT,
+        DTKV_OP_PUT,          DTKV_OP_PUT,
+        DTKV_OP_GET,          DTKV_OP_GET,
+        DTKV_OP_REMOVE,       DTKV_OP_MKDIR,
+        DTKV_OP_LIST,         DTKV_OP_BATCH_GET,
+        DTKV_OP_BATCH_PUT,    DTKV_OP_BATCH_PUT,
+        DTKV_OP_BATCH_REMOVE, DTKV_OP_COMPARE_AND_SET,
     };
     if (s_chance (self, self->options.snapshot_ppm)) {
         return PROTOCOL_SNAPSHOT_TAKE;

