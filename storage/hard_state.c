@@ -337,6 +337,28 @@ int hard_state_open (const hard_state_options_t *options, hard_state_t **self_p,
     return 0;
 }
 
+int hard_state_inspect (const hard_state_options_t *options, hard_state_value_t *value,
+                        uint64_t *generation)
+{
+    vfs_t *vfs = options->vfs;
+    vfs_file_t *file;
+    verdict_t verdict;
+    int rc = vfs->ops->open (vfs, options->path, VFS_READ, &file);
+    if (rc) {
+        return rc;
+    }
+    rc = s_load (options, file, &verdict);
+    (void) file->ops->close (file); // opened for reading: nothing can be lost
+    if (rc) {
+        return rc;
+    }
+    *value = verdict.value;
+    if (generation) {
+        *generation = verdict.generation;
+    }
+    return 0;
+}
+
 void hard_state_close (hard_state_t **self_p)
 {
     hard_state_t *self = *self_p;

@@ -40,6 +40,11 @@ int hard_state_create (const hard_state_options_t *options, const hard_state_val
 int hard_state_open (const hard_state_options_t *options, hard_state_t **self,
                      hard_state_value_t *value);
 
+// Read the newest value without modifying anything (offline tools); errors as hard_state_open. The
+// value need not be durable. generation may be NULL.
+int hard_state_inspect (const hard_state_options_t *options, hard_state_value_t *value,
+                        uint64_t *generation);
+
 // Close. Accepts NULL; nulls the pointer. Every value put before is durable already.
 void hard_state_close (hard_state_t **self_p);
 
