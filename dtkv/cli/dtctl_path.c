@@ -75,8 +75,11 @@ int dtctl_path_decode (dt_buffer_t *out, const void *segment, size_t bytes, bool
         dt_buffer_append (out, &byte, 1);
     }
     size_t length = out->bytes - start;
+    if (length == 0) {
+        goto invalid;
+    }
     const uint8_t *name = out->data + start;
-    if (length == 0 || (length <= 2 && name[0] == '.' && name[length - 1] == '.')) {
+    if (length <= 2 && name[0] == '.' && name[length - 1] == '.') {
         goto invalid;
     }
     *is_link = link;
