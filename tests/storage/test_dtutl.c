@@ -132,9 +132,9 @@ static void s_setup (void)
 
 static void s_teardown (void)
 {
-    char command[128];
+    char command[256];
     vfs_posix_destroy (&s_posix);
-    snprintf (command, sizeof command, "rm -rf '%s'", s_root);
+    snprintf (command, sizeof command, "rm -rf '%s' '%s.last'", s_root, s_root);
     ck_assert_int_eq (system (command), 0);
 }
 
@@ -439,6 +439,93 @@ START_TEST (garbage_as_index_file_is_told_but_harms_nothing)
 }
 END_TEST
 
+// Copy a file; %D at the beginning of a path is the data directory.
+static void s_copy (const char *from, const char *to)
+{
+    char command[512] = "cp ";
+    char path[128];
+    const char *const paths[] = {from, to};
+    for (size_t i = 0; i < 2; i++) {
+        const char *rest = paths[i] + strlen ("%D");
+        snprintf (path, sizeof path, "'%s%s' ", s_root, rest);
+        strcat (command, path);
+    }
+    ck_assert_int_eq (system (command), 0);
+}
+
+// Go on with the log over several segments, index files included, then drop the last entry. The
+// last segment as it was before is kept in `<root>.last`.
+static void s_grow_log (void)
+{
+    enum { COUNT = 40, BYTES = 8000 };
+    static uint8_t payload[BYTES];
+    log_store_t *store = NULL;
+    uint64_t durable = 0;
+    ck_assert_int_eq (vfs_posix_new (s_root, &s_env, &s_posix), 0);
+    log_store_options_t options = {.vfs = vfs_posix_vfs (s_posix),
+                                   .env = &s_env,
+                                   .directory = "groups/7/log",
+                                   .identity = s_identity (),
+                                   .segment_bytes = LOG_SEGMENT_BYTES_MIN};
+    ck_assert_int_eq (log_store_open (&options, &store, NULL), 0);
+    for (uint64_t index = ENTRIES + 1; index <= ENTRIES + COUNT; index++) {
+        log_batch_t *batch = log_batch_new (1);
+        batch->entries[0] = (log_entry_t){.index = index,
+                                          .term = 4,
+                                          .type = LOG_ENTRY_COMMAND,
+                                          .payload = payload,
+                                          .payload_bytes = BYTES};
+        batch->count = 1;
+        ck_assert_int_eq (log_store_append (store, batch, index, index), 0);
+        ck_assert_int_eq (log_store_flush (store, &durable), 0);
+        log_batch_unref (&batch);
+        while (log_store_wants_prepare (store)) {
+            ck_assert_int_eq (log_store_prepare (store), 0);
+        }
+    }
+    s_copy ("%D/groups/7/log/00000000000000000006.log", "%D.last");
+    ck_assert_int_eq (log_store_truncate_suffix (store, ENTRIES + COUNT), 0);
+    log_store_close (&store);
+    vfs_posix_destroy (&s_posix);
+}
+
+START_TEST (index_files_of_sealed_segments_verify)
+{
+    s_grow_log ();
+    ck_assert_int_eq (s_run ("verify index --data-dir %D -o json"), 0);
+    json_t *index = s_object ("index", 2);
+    ck_assert_int_gt (s_integer (index, "points"), 0);
+    ck_assert_int_gt (s_integer (index, "last_index"), ENTRIES);
+    json_decref (index);
+    ck_assert_int_eq (s_run ("dump index --data-dir %D -o json"), 0);
+    json_t *point = s_object ("index_point", 0);
+    ck_assert_int_eq (s_integer (point, "index"), 1);
+    json_decref (point);
+}
+END_TEST
+
+START_TEST (entries_dropped_in_a_file_are_dumped_as_not_live)
+{
+    s_grow_log ();
+    // As after a crash before the file was cut: what was dropped still stands in it.
+    s_copy ("%D.last", "%D/groups/7/log/00000000000000000006.log");
+    ck_assert_int_eq (s_run ("verify log --data-dir %D -o json"), 0);
+    json_t *log = s_object ("log", 0);
+    ck_assert_int_eq (s_integer (log, "last_index"), ENTRIES + 39);
+    ck_assert_int_eq (s_integer (log, "entries"), ENTRIES + 39);
+    json_decref (log);
+    ck_assert_int_eq (s_run ("dump log --data-dir %D -o json --from 69 --to 70"), 0);
+    json_t *last = s_object ("entry", 0);
+    json_t *dropped = s_object ("entry", 1);
+    ck_assert_int_eq (s_integer (last, "index"), 69);
+    ck_assert_int_eq (s_integer (dropped, "index"), 70);
+    ck_assert (json_is_true (json_object_get (last, "live")));
+    ck_assert (json_is_false (json_object_get (dropped, "live")));
+    json_decref (last);
+    json_decref (dropped);
+}
+END_TEST
+
 // Names, sizes and content of everything below the root, as one text.
 static void s_fingerprint (char *text, size_t bytes)
 {
@@ -493,6 +580,8 @@ int main (void)
     tcase_add_test (tcase, damaged_log_is_corrupt_says_where_and_is_dumped_up_to_there);
     tcase_add_test (tcase, damaged_identity_is_corrupt);
     tcase_add_test (tcase, garbage_as_index_file_is_told_but_harms_nothing);
+    tcase_add_test (tcase, index_files_of_sealed_segments_verify);
+    tcase_add_test (tcase, entries_dropped_in_a_file_are_dumped_as_not_live);
     tcase_add_test (tcase, nothing_is_ever_modified);
     Suite *suite = suite_create ("dtutl");
     suite_add_tcase (suite, tcase);

@@ -258,7 +258,7 @@ START_TEST (write_with_random_sectors_missing_is_cut)
 {
     s_build_tail ();
     uint64_t sectors = (record_end[19] - tail_from + SECTOR - 1) / SECTOR;
-    bool written[512];
+    bool written[512] = {false};
     for (int round = 0; round < 60; round++) {
         for (uint64_t i = 0; i < sectors; i++) {
             written[i] = dt_random_chance (&h.random, 3, 4);
