@@ -639,19 +639,68 @@ static int s_copy_torn (log_recovery_t *self, const log_segment_t *segment)
     return rc ? rc : vfs->ops->sync_directory (vfs, self->options->directory);
 }
 
-// Write the records above D once more, just as they are.
+// Zero the torn tail, its first sector last: whatever an interruption leaves still begins with the
+// torn record and is judged as now.
+static int s_zero_torn (const log_recovery_t *self, vfs_file_t *file)
+{
+    uint64_t sector_end = log_align (self->torn_from + 1, LOG_FLUSH_ALIGN);
+    int rc = 0;
+    if (self->torn_to > sector_end) {
+        rc = log_zero_fill (file, sector_end, self->torn_to);
+    }
+    uint64_t to = self->torn_to < sector_end ? self->torn_to : sector_end;
+    return rc ? rc : log_zero_fill (file, self->torn_from, to);
+}
+
+// Where the record of a noted entry ends.
+static int s_find_end (log_recovery_t *self, log_segment_t *segment, uint64_t index,
+                       uint64_t *offset)
+{
+    const log_point_t *point = log_index_find (&self->index, index);
+    log_run_t run = {
+        .scope = log_segment_scope (&segment->header),
+        .chain = point->chain,
+        .offset = point->offset,
+        .position = point->offset,
+        .limit = segment->end_offset,
+    };
+    for (;;) {
+        log_record_t record;
+        switch (log_run_next (&run, &record)) {
+        case LOG_RUN_RECORD:
+            if (record.entry.type <= LOG_ENTRY_COMMAND && record.entry.index == index) {
+                *offset = record.next_offset;
+                return 0;
+            }
+            break;
+        case LOG_RUN_MORE: {
+            int rc = s_load_window (self, segment->file, segment->header.seq, &run);
+            if (rc) {
+                return rc;
+            }
+            break;
+        }
+        default:
+            return DT_ERR_CORRUPT; // it was read a moment ago
+        }
+    }
+}
+
+// Write what stands behind entry D once more, just as it is: entries, and markers too, since the
+// one that proves D may itself have been left in the page cache by a sync that failed. A sector
+// that holds a part of D is as durable as D.
 static int s_rewrite_unproven (log_recovery_t *self, log_segment_t *segment)
 {
-    uint64_t from = self->proven + 1;
-    if (from < segment->header.first_index) {
-        from = segment->header.first_index;
+    uint64_t from = LOG_SEGMENT_HEADER_BYTES;
+    uint64_t proven = self->proven < segment->last_index ? self->proven : segment->last_index;
+    if (proven >= segment->header.first_index) {
+        int rc = s_find_end (self, segment, proven, &from);
+        if (rc) {
+            return rc;
+        }
     }
-    if (from > segment->last_index) {
-        return 0;
-    }
-    const log_point_t *point = log_index_find (&self->index, from);
     vfs_file_t *file = segment->file;
-    for (uint64_t at = point->offset; at < segment->end_offset;) {
+    for (uint64_t at = log_align (from, LOG_FLUSH_ALIGN); at < segment->end_offset;) {
         uint64_t rest = segment->end_offset - at;
         size_t bytes = rest < WINDOW_BYTES ? rest : WINDOW_BYTES;
         size_t got = 0;
@@ -685,7 +734,7 @@ int log_recovery_repair (log_recovery_t *self)
                      self->report->why);
         rc = s_copy_torn (self, segment);
         if (rc == 0) {
-            rc = log_zero_fill (segment->file, self->torn_from, self->torn_to);
+            rc = s_zero_torn (self, segment->file);
         }
     }
     if (rc == 0) {

@@ -544,7 +544,10 @@ static int s_write_effect (sim_file_t *file, int fault, const void *buffer, size
     vfs_sim_disk_t *disk = self->disk;
     const sim_content_t *content = &s_node (self, file->node)->content;
     if (fault || sim_chance (disk, disk->faults.write_error_ppm)) {
-        size_t part = bytes ? (size_t) dt_random_below (&disk->random_fault, bytes) : 0;
+        // Whole first sectors: that is what a disk writes, or not.
+        uint64_t end = offset + (bytes ? dt_random_below (&disk->random_fault, bytes) : 0);
+        end -= end % VFS_SIM_SECTOR_BYTES;
+        size_t part = end > offset ? (size_t) (end - offset) : 0;
         if (sim_content_missing (content, offset, part) <= s_free_pages (disk)) {
             s_write_content (self, file->node, buffer, part, offset, false);
         }
