@@ -30,7 +30,7 @@ struct raft_group {
     raft_effects_t effects;                         // reused
     snapshot_loaded_t *loaded;                      // what the snapshot actor found, until START
     bool drained;                                   // the core has nothing in flight any more
-    bool stopping;                                  // the stop was requested
+    atomic_bool ended;                              // the main fiber has left its loop
     atomic_bool ready;                              // requests are taken
     // Replay: entries the core wants applied but that are only on disk. What must reach the machine
     // after them waits in `held`.
@@ -121,6 +121,10 @@ static void s_release_held (raft_group_t *self)
         actor_answer (self->actor, self->machine, message);
     }
     self->held_tail = &self->held;
+    if (self->replay_lost) {
+        // What is committed behind the replay can never be answered here: the process has to end.
+        fiber_fatal (DT_ERR_DISK_FAILED, "the log failed while it was replayed");
+    }
 }
 
 // The log failed: what it did not deliver for a replay will never come.
@@ -133,6 +137,10 @@ static void s_lose_replay (raft_group_t *self)
         s_refuse_held (self, message);
     }
     self->held_tail = &self->held;
+    if (self->replay_lost) {
+        // What is committed behind the replay can never be answered here: the process has to end.
+        fiber_fatal (DT_ERR_DISK_FAILED, "the log failed while it was replayed");
+    }
 }
 
 static void s_on_replay_read (raft_group_t *self, log_writer_read_done_t *done)
@@ -605,7 +613,6 @@ static void s_handle (raft_group_t *self, actor_message_t *message)
 
 static void s_on_idle (raft_group_t *self, int rc)
 {
-    self->stopping = self->stopping || rc == DT_ERR_CLOSED;
     if (rc == DT_ERR_CLOSED && self->core) {
         s_step (self, &(raft_event_t){.kind = RAFT_EVENT_STOP});
     } else if (rc == DT_ERR_CLOSED) {
@@ -615,18 +622,12 @@ static void s_on_idle (raft_group_t *self, int rc)
     }
 }
 
-// The core waits for entries that a failed log will not deliver; the machine has applied the rest.
-static bool s_is_cut_short (const raft_group_t *self)
-{
-    return self->stopping && self->replay_lost && self->applied + 1 == self->replay_next;
-}
-
 static void s_run (void *argument)
 {
     raft_group_t *self = argument;
     actor_message_t *load = raft_snapshots_message_new (SNAPSHOT_LOAD);
     actor_answer (self->actor, self->snapshot, load);
-    while (!self->drained && !s_is_cut_short (self)) {
+    while (!self->drained && !self->replay_lost) {
         int64_t deadline_ns = self->core ? self->effects.next_deadline_ns : FIBER_FOREVER;
         actor_message_t *message;
         int rc = actor_receive (self->actor, &message, deadline_ns);
@@ -640,6 +641,7 @@ static void s_run (void *argument)
         s_carry_out_all (self);
     }
     atomic_store (&self->ready, false);
+    atomic_store (&self->ended, true);
 }
 
 raft_group_t *raft_group_new (actor_host_t *host, const raft_group_options_t *options)
@@ -697,4 +699,9 @@ actor_t *raft_group_actor (raft_group_t *self)
 bool raft_group_ready (const raft_group_t *self)
 {
     return atomic_load (&self->ready);
+}
+
+bool raft_group_ended (const raft_group_t *self)
+{
+    return atomic_load (&self->ended);
 }

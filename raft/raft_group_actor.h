@@ -41,4 +41,7 @@ actor_t *raft_group_actor (raft_group_t *self);
 // Ready: requests are taken. Any thread.
 bool raft_group_ready (const raft_group_t *self);
 
+// The actor has ended, after a stop or a fatal error: nothing more is answered. Any thread.
+bool raft_group_ended (const raft_group_t *self);
+
 #endif // RAFT_GROUP_ACTOR_H

@@ -185,9 +185,20 @@ void raft_node_stop_begin (raft_node_t *self)
     net_drain (self->net);
 }
 
+// Everything that was accepted is answered, or somebody who would have to answer it is gone.
+static bool s_drained (const raft_node_t *self)
+{
+    for (size_t i = 0; i < self->groups_count; i++) {
+        if (raft_group_ended (self->groups[i].group)) {
+            return true;
+        }
+    }
+    return net_drained (self->net);
+}
+
 bool raft_node_stop_step (raft_node_t *self)
 {
-    if (!net_drained (self->net)) {
+    if (self->stop_next == 0 && !self->stop_asked && !s_drained (self)) {
         return false;
     }
     while (self->stop_next < self->stop_count) {

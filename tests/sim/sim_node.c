@@ -1,5 +1,6 @@
 #include "tests/sim/sim_node.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "actors/actor_system.h"
@@ -10,7 +11,7 @@
 #include "raft/raft_node.h"
 #include "storage/data_dir.h"
 
-enum { CLUSTER_ID = 77, NODE_ID = 1, GROUP_ID = 1, TURNS_MAX = 10000000 };
+enum { CLUSTER_ID = 77, NODE_ID = 1, GROUP_ID = 1, TURNS_MAX = 200000 };
 
 struct sim_node {
     sim_node_options_t options;
@@ -115,6 +116,18 @@ const dtkv_store_t *sim_node_store (sim_node_t *self)
     return dtkv_machine_store (self->inner);
 }
 
+// A stop that does not end is a bug: say which fibers wait for what.
+static void s_expect_end (sim_node_t *self, int turns)
+{
+    if (turns < TURNS_MAX) {
+        return;
+    }
+    dt_buffer_t census = {0};
+    fiber_dispatcher_census (self->dispatcher, &census);
+    fprintf (stderr, "the node does not stop:\n%.*s", (int) census.bytes, (char *) census.data);
+    dt_unreachable ();
+}
+
 static void s_wind_down (sim_node_t **self_p)
 {
     sim_node_t *self = *self_p;
@@ -123,7 +136,7 @@ static void s_wind_down (sim_node_t **self_p)
         raft_node_stop_begin (self->node);
         int turns = 0;
         while (!raft_node_stop_step (self->node)) {
-            dt_assert (turns++ < TURNS_MAX);
+            s_expect_end (self, turns++);
             fiber_dispatcher_turn (self->dispatcher, FIBER_FOREVER);
         }
         fiber_dispatcher_request_stop (self->dispatcher);
