@@ -28,8 +28,9 @@ enum { EXIT_USAGE = 2, EXIT_CORRUPT = 9, EXIT_IN_USE = 10, COMPACT_PROCESSORS_MA
 typedef struct {
     dtd_config_t config;
     dt_env_t env;
+    bool pid_written;       // the pid file is this process's
     sigset_t signals;       // those the main thread waits for; blocked in every thread
-    vfs_posix_t *vfs;     // holds the lock of the data directory
+    vfs_posix_t *vfs;       // holds the lock of the data directory
     data_dir_t *data_dir;   //
     uint64_t cluster_id;    // of the data directory
     void *zmq_context;      // of the client port
@@ -204,6 +205,7 @@ static int s_write_pid_file (dtd_t *self)
                       strerror (errno));
         return DT_ERR_IO;
     }
+    self->pid_written = true;
     return 0;
 }
 
@@ -256,7 +258,7 @@ static void s_free (dtd_t *self)
     }
     data_dir_close (&self->data_dir);
     vfs_posix_destroy (&self->vfs);
-    if (self->config.pid_file && *self->config.pid_file) {
+    if (self->pid_written) {
         unlink (self->config.pid_file);
     }
     dtd_config_deinit (&self->config);
