@@ -81,7 +81,7 @@ void log_torn_path (char *path, const char *directory, uint64_t seq, uint64_t of
 // Is `name` exactly 20 digits and the suffix? Then *number is the digits' value.
 bool log_name_parse (const char *name, const char *suffix, uint64_t *number);
 
-// Write zeros to bytes from .. to of a file, 256 KiB at a time. Not synced.
+// Write zeros to bytes from .. to of a file, in synced pieces of at most 1 MiB.
 int log_zero_fill (vfs_file_t *file, uint64_t from, uint64_t to);
 
 #endif // LOG_SEGMENT_H

@@ -120,7 +120,7 @@ int log_store_flush (log_store_t *self, uint64_t *durable_index);
 int log_store_mark (log_store_t *self);
 
 // Do background work: zero-fill a segment ahead of use once the current one is half full, write
-// index files of sealed segments, remove what readers held. Writes in chunks of 256 KiB.
+// index files of sealed segments, remove what readers held. Writes in pieces of at most 1 MiB.
 // DT_ERR_NO_SPACE: the disk is too full; nothing is lost, call again later.
 int log_store_prepare (log_store_t *self);
 

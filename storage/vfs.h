@@ -47,7 +47,8 @@ typedef struct {
     int (*write) (vfs_file_t *file, const void *buffer, size_t bytes, uint64_t offset);
     // fdatasync: content and, if changed, the size.
     int (*sync) (vfs_file_t *file);
-    // write, then sync, in one trip.
+    // Write these bytes and make them durable, in one trip. Earlier writes of the file need a sync of
+    // their own.
     int (*write_sync) (vfs_file_t *file, const void *buffer, size_t bytes, uint64_t offset);
     int (*size) (vfs_file_t *file, uint64_t *bytes);
     int (*truncate) (vfs_file_t *file, uint64_t bytes);
