@@ -75,6 +75,11 @@ extern "C" {
     X (OUTCOME_UNKNOWN, 77, "outcome unknown: it may or may not have happened")                    \
     X (CORRUPT, 78, "data is corrupt")                                                             \
     X (SNAPSHOT_BUSY, 79, "a snapshot is already being taken")                                     \
+    X (TOO_STALE, 80, "this node's state is older than allowed")                                   \
+    X (CHANGE_BUSY, 81, "another change of the configuration is not finished")                     \
+    X (NOT_CAUGHT_UP, 82, "a node to become voter has not caught up")                              \
+    X (NO_QUORUM, 83, "the change would leave no live quorum")                                     \
+    X (BAD_CHANGE, 84, "the change does not fit the configuration in force")                       \
     X (CLOSED, 131, "the client was closed")                                                       \
     X (INVALID, 134, "invalid argument")
 

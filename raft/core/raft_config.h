@@ -2,14 +2,20 @@
 // in the log.
 //
 // A configuration has voters and observers; a joint one also has the voters and observers that come
-// next, and then every decision needs a majority of both voter lists [RAFT-5, RAFT-24].
+// next, and then every decision needs a majority of both voter lists [RAFT-5, RAFT-24]. It also
+// says where its nodes are, so that the log alone is enough to find them, and which data directory
+// each of them showed when it was first met: a node that lost its disk cannot come back under its
+// old id [RAFT-29].
 //
-// Bytes (payload of a CONFIG entry, and part of a snapshot's manifest):
+// Bytes (payload of a CONFIG entry, and part of a snapshot's manifest), numbers little-endian:
 //
-//     u8 format (1), u8 voters, u8 observers, u8 next voters, u8 next observers, then the node ids
-//     of the four lists in that order, u32 little-endian, each list strictly ascending.
+//     u8 format (2), u8 flags (1: auto_commit), u8 voters, u8 observers, u8 next voters,
+//     u8 next observers, u8 nodes, then the ids of the four lists in that order, u32, each list
+//     strictly ascending, then the nodes, ascending by id:
+//     u32 id, u64 directory id, u8 length and peer endpoint, u8 length and service endpoint.
 //
-// There is exactly one encoding of a configuration.
+// There is exactly one encoding of a configuration. Format 1 had neither flags nor nodes; it is
+// still read.
 
 #ifndef RAFT_CONFIG_H
 #define RAFT_CONFIG_H
@@ -20,8 +26,10 @@
 #include "raft/core/raft_types.h"
 
 enum {
-    RAFT_CONFIG_NODES_MAX = 32, // ids in one list
-    RAFT_CONFIG_BYTES_MAX = 5 + 4 * 4 * RAFT_CONFIG_NODES_MAX,
+    RAFT_CONFIG_NODES_MAX = 32,   // ids in one list, and nodes that are described
+    RAFT_ENDPOINT_BYTES_MAX = 95, // of an endpoint, without the NUL
+    RAFT_CONFIG_BYTES_MAX = 7 + 4 * 4 * RAFT_CONFIG_NODES_MAX +
+                            RAFT_CONFIG_NODES_MAX * (4 + 8 + 2 + 2 * RAFT_ENDPOINT_BYTES_MAX),
 };
 
 // Node ids, strictly ascending.
@@ -30,11 +38,23 @@ typedef struct {
     raft_node_id_t ids[RAFT_CONFIG_NODES_MAX];
 } raft_node_list_t;
 
+// Where a node is and what it was seen with.
+typedef struct {
+    raft_node_id_t id;
+    uint64_t directory_id;                     // of its data directory; 0: not seen yet
+    char peer[RAFT_ENDPOINT_BYTES_MAX + 1];    // for other nodes, "tcp://host:port"; "": not known
+    char service[RAFT_ENDPOINT_BYTES_MAX + 1]; // for clients; "": not known
+} raft_node_info_t;
+
 typedef struct {
     raft_node_list_t voters;         // never empty in a valid configuration
     raft_node_list_t observers;      // get the log, have no vote; disjoint from voters
     raft_node_list_t next_voters;    // empty unless joint
     raft_node_list_t next_observers; // empty unless joint; disjoint from next_voters
+    bool auto_commit;     // joint: the leader goes on to the next half by itself [RAFT-26]
+    uint32_t nodes_count; // of nodes
+    raft_node_info_t
+        nodes[RAFT_CONFIG_NODES_MAX]; // ascending; members only, not always all of them
 } raft_config_t;
 
 // Put an id into a list, in its place. False: it is there already, is 0, or the list is full.
@@ -47,8 +67,8 @@ bool raft_node_list_has (const raft_node_list_t *self, raft_node_id_t id);
 raft_config_t raft_config_sole (raft_node_id_t voter);
 
 // 0, or DT_ERR_INVALID if a list is unsorted, too long or holds 0, if there is no voter, if
-// somebody is both voter and observer of the same half, or if there are next observers without next
-// voters.
+// somebody is both voter and observer of the same half, if there are next observers or auto_commit
+// without next voters, or if a node that is described is no member.
 int raft_config_validate (const raft_config_t *self);
 
 // Whether two configurations say the same.
@@ -59,6 +79,22 @@ bool raft_config_is_joint (const raft_config_t *self);
 
 // Whether a node votes, in either half.
 bool raft_config_is_voter (const raft_config_t *self, raft_node_id_t id);
+
+// Take an id out of a list. False: it was not there.
+bool raft_node_list_remove (raft_node_list_t *self, raft_node_id_t id);
+
+// What is known of a node; NULL: nothing.
+const raft_node_info_t *raft_config_node (const raft_config_t *self, raft_node_id_t id);
+
+// Describe a node, replacing what was known of it. False: there is no room, or an endpoint is too
+// long.
+bool raft_config_describe (raft_config_t *self, const raft_node_info_t *node);
+
+// Drop descriptions of nodes that are no members.
+void raft_config_forget_strangers (raft_config_t *self);
+
+// A number that differs, with near certainty, between configurations that differ.
+uint64_t raft_config_hash (const raft_config_t *self);
 
 // Whether a node is in any list.
 bool raft_config_is_member (const raft_config_t *self, raft_node_id_t id);

@@ -10,8 +10,7 @@
 //     entries above min (durable, applied) are in memory, older ones may be
 //     the newest configuration in the log is in force
 //
-// A group of one voter is complete. With several voters a core stays FOLLOWER: elections and
-// replication come as further events, effects and files beside these.
+// Several voters: RAFT 1-33 and LEASE 1-6 of the requirements; each rule is named where it stands.
 
 #ifndef RAFT_CORE_H
 #define RAFT_CORE_H
@@ -46,6 +45,10 @@ typedef struct {
     uint64_t log_bytes; // of the entries past the snapshot, about; for the snapshot policy
     const raft_config_at_t *configs; // CONFIG entries of the log, ascending; borrowed for the call
     size_t configs_count;
+    const raft_term_run_t *terms; // of the log's entries, ascending; borrowed for the call
+    size_t terms_count;
+    raft_index_t repair_until; // not 0: the disk lost entries up to here that it may have
+                               // acknowledged; no vote and no quorum until they are back [DISK-12]
 } raft_recovered_t;
 
 typedef struct {
@@ -54,7 +57,17 @@ typedef struct {
     raft_recovered_t recovered; // what the disk holds
     bool has_bootstrap;         // bootstrap is given
     raft_config_t bootstrap;    // first configuration of a new group; unused if the disk holds one
-    uint32_t election_timeout_ms;    // 0: 1000
+    uint64_t directory_id;      // of this node's data directory; 0: none is told
+    bool is_new;                // the data directory was just made: no promise binds it [LEASE-3]
+    uint32_t election_timeout_ms;    // shortest; drawn up to twice as long; 0: 1000
+    uint32_t heartbeat_ms;           // 0: a tenth of election_timeout_ms
+    uint32_t clock_drift_permille;   // most that two clocks' rates differ; 0: 10 [LEASE-1]
+    uint32_t lease_guard_ms;         // taken off every lease; 0: 5
+    bool no_lease;                   // reads always ask a quorum
+    uint64_t append_bytes_max;       // of entries in one message; 0: 512 KiB
+    uint64_t in_flight_bytes_max;    // appended and not acknowledged, for each peer; 0: 16 MiB
+    uint32_t in_flight_appends_max;  // the same, in messages; 0: 256
+    uint64_t catch_up_entries;       // an observer may lag this far and become a voter; 0: 5000
     uint64_t uncommitted_bytes_max;  // proposals past the commit index; 0: 64 MiB [RAFT-20]
     uint64_t unapplied_bytes_max;    // proposals not applied yet; 0: 128 MiB [RAFT-20]
     uint32_t reads_max;              // reads that wait; 0: 10 000 [RAFT-13]
@@ -110,9 +123,39 @@ typedef struct {
     uint64_t memory_bytes;        // entries held in memory
     uint32_t reads_waiting;       // counted against reads_max
     raft_index_t config_index;    // of the configuration in force
+    int64_t lease_until_ns;       // leader: end of its lease; INT64_MIN: none
+    raft_index_t repair_until;    // see raft_recovered_t; 0: sound
+    raft_node_id_t transfer_to;   // leader: a transfer is under way; 0: none
 } raft_status_t;
 
 void raft_core_status (const raft_core_t *self, raft_status_t *status);
+
+// How a leader sees a peer.
+typedef enum {
+    RAFT_PEER_PROBE,    // where its log agrees is being found out
+    RAFT_PEER_PIPELINE, // it follows; appends are sent without waiting
+    RAFT_PEER_SNAPSHOT, // it gets a snapshot, as the log does not reach back far enough
+} raft_peer_state_t;
+
+typedef struct {
+    raft_node_id_t id;
+    raft_peer_state_t state;
+    bool active;          // heard from within an election timeout
+    bool repairing;       // it says so: does not count
+    raft_index_t match;   // agreed and durable there
+    raft_index_t next;    // sent next
+    raft_index_t last;    // of its log, as it said
+    raft_index_t applied; // as it said
+    uint64_t in_flight_bytes;
+    int64_t heard_ns; // INT64_MIN: never in this term
+} raft_peer_status_t;
+
+// The peers a leader replicates to, ascending by id; none otherwise. Returns how many there are;
+// fills up to max.
+uint32_t raft_core_peers (const raft_core_t *self, raft_peer_status_t *peers, uint32_t max);
+
+// The name of a state in lower case.
+const char *raft_peer_state_name (raft_peer_state_t state);
 
 // The configuration in force, and its index; valid until the next step. NULL: none is known.
 const raft_config_at_t *raft_core_config (const raft_core_t *self);

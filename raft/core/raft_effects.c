@@ -25,13 +25,13 @@ static void s_drop (raft_effect_t *effect)
         log_batch_unref (&effect->refuse.batch);
         break;
     case RAFT_EFFECT_SEND:
-        if (effect->message) {
-            dt_buffer_deinit (&effect->message->body);
-            free (effect->message);
-        }
+        raft_message_destroy (&effect->message);
         break;
     case RAFT_EFFECT_SNAPSHOT:
         free (effect->snapshot.config);
+        break;
+    case RAFT_EFFECT_CONFIG:
+        free (effect->config.config);
         break;
     default:
         break; // owns nothing

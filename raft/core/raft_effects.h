@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "raft/core/raft_config.h"
+#include "raft/core/raft_message.h"
 #include "raft/core/raft_types.h"
 #include "storage/log_entry.h"
 
@@ -45,6 +46,35 @@ typedef enum {
     // message: send to a peer, best effort. A group of one voter sends none.
     RAFT_EFFECT_SEND,
 
+    // fetch: read entries from the log on disk, first .. as far as bytes_max and last allow, at
+    // least
+    // one; report FETCHED. At most one for each node at a time.
+    RAFT_EFFECT_FETCH,
+
+    // snapshot_send: stream the newest snapshot to a peer; report SNAPSHOT_SENT. At most one for
+    // each
+    // node at a time. It is of use as long as its index is at least `index`.
+    RAFT_EFFECT_SNAPSHOT_SEND,
+
+    // snapshot_cancel: stop streaming to a peer; no report follows any more. Node 0: to all of
+    // them.
+    RAFT_EFFECT_SNAPSHOT_CANCEL,
+
+    // install: replace log and state machine by the received snapshot: drop all of the log and go
+    // on at
+    // index + 1 (log_store_reset), restore the machine behind everything handed to it before, then
+    // report SNAPSHOT_INSTALLED. Nothing else is handed to log or machine meanwhile.
+    RAFT_EFFECT_INSTALL,
+
+    // config: another configuration is in force; tell whoever holds links to its members.
+    RAFT_EFFECT_CONFIG,
+
+    // config_answer: answer the request of a CONFIG_CHANGE event.
+    RAFT_EFFECT_CONFIG_ANSWER,
+
+    // transfer_answer: answer the request of a TRANSFER event.
+    RAFT_EFFECT_TRANSFER_ANSWER,
+
     // snapshot: take one of the state machine as it is right after entry `index`: behind the
     // applies
     // of this list and of earlier ones, before any later one (same queue, same order). Report
@@ -66,15 +96,6 @@ typedef enum {
     RAFT_EFFECT_KINDS // how many there are
 } raft_effect_kind_t;
 
-// What travels to a peer. The sending host adds cluster, group, boot id and link epoch [RAFT-19].
-typedef struct {
-    uint32_t kind;       // which message; numbers belong to the peer protocol
-    raft_node_id_t from; // this node
-    raft_node_id_t to;   // the peer
-    raft_term_t term;    // the sender's, durable
-    dt_buffer_t body;    // owned: what the kind adds
-} raft_message_t;
-
 typedef struct {
     raft_effect_kind_t kind;
     union {
@@ -89,6 +110,7 @@ typedef struct {
         struct {
             log_batch_t *batch; // owned reference, or NULL: read from the log
             raft_index_t first, last;
+            bool silent; // whoever proposed them has been answered already: no replies
         } apply;
         struct {
             log_batch_t *batch; // owned reference
@@ -117,6 +139,39 @@ typedef struct {
         struct {
             raft_index_t index;
         } compact;
+        struct {
+            raft_node_id_t node;
+            raft_index_t first, last;
+            uint64_t bytes_max; // of payload
+        } fetch;
+        struct {
+            raft_node_id_t node;
+            raft_index_t index; // the snapshot must reach at least this far
+        } snapshot_send;
+        struct {
+            raft_node_id_t node;
+        } snapshot_cancel;
+        struct {
+            raft_index_t index;
+            raft_term_t term;
+        } install;
+        struct {
+            raft_index_t index;    // of its entry
+            raft_config_t *config; // owned: in force
+        } config;
+        struct {
+            void *request;
+            int rc; // 0; or NOT_LEADER, NOT_READY, STOPPING, CHANGE_BUSY (another is not
+                    // finished), BAD_CHANGE, NOT_CAUGHT_UP, NO_QUORUM, OUTCOME_UNKNOWN
+            raft_index_t index; // when rc is 0: of the configuration's entry
+            const char *why;    // static text; NULL when rc is 0
+        } config_answer;
+        struct {
+            void *request;
+            int rc;                // 0; or NOT_LEADER, NOT_READY, STOPPING, BUSY, INVALID, TIMEOUT
+            raft_node_id_t leader; // when rc is 0: the new one
+            const char *why;       // static text; NULL when rc is 0
+        } transfer_answer;
         struct {
             raft_role_t role;
             bool ready;            // leader whose own-term entry is committed [RAFT-11]

@@ -5,11 +5,13 @@
 #ifndef RAFT_EVENT_H
 #define RAFT_EVENT_H
 
+#include "raft/core/raft_config.h"
+#include "raft/core/raft_message.h"
 #include "raft/core/raft_types.h"
 #include "storage/log_entry.h"
 
 typedef enum {
-    // The first event, once. A sole voter campaigns at once.
+    // The first event, once. A sole voter campaigns at once; others wait for a leader first.
     RAFT_EVENT_START,
 
     // next_deadline_ns has come (early or needless ticks do no harm).
@@ -61,11 +63,58 @@ typedef enum {
     // on.
     RAFT_EVENT_DISK_FAILED,
 
+    // message: a peer's message, consumed. Who sent it was verified by the host (cluster, group,
+    // node,
+    // link); what it says is checked here.
+    RAFT_EVENT_MESSAGE,
+
+    // peer_reached: a peer's process came, or came back in another life: what was sent and not
+    // acknowledged is sent again.
+    RAFT_EVENT_PEER_REACHED,
+
+    // fetched: what a FETCH effect asked for was read.
+    RAFT_EVENT_FETCHED,
+
+    // snapshot_sent: a SNAPSHOT_SEND effect's transfer ended.
+    RAFT_EVENT_SNAPSHOT_SENT,
+
+    // snapshot_received: a leader's snapshot is durable and verified here, directory included; the
+    // log
+    // is untouched. The core answers with an INSTALL effect or forgets it [RAFT-22].
+    RAFT_EVENT_SNAPSHOT_RECEIVED,
+
+    // snapshot_installed: an INSTALL effect was carried out.
+    RAFT_EVENT_SNAPSHOT_INSTALLED,
+
+    // config_change: an operator's wish. Followed by one CONFIG_ANSWER effect, now (refused, or
+    // nothing to do) or when its entry is committed.
+    RAFT_EVENT_CONFIG_CHANGE,
+
+    // transfer: make another voter the leader. Followed by one TRANSFER_ANSWER effect.
+    RAFT_EVENT_TRANSFER,
+
     // Take nothing new; complete what is in flight; a DRAINED effect tells when that is done.
     RAFT_EVENT_STOP,
 
     RAFT_EVENT_KINDS // how many there are
 } raft_event_kind_t;
+
+// What an operator wants of the configuration.
+typedef enum {
+    // Begin a change to `target` (plain). Voters differ: a joint configuration; otherwise one step.
+    // New voters must be observers that have caught up, unless forced.
+    RAFT_CHANGE_PREPARE,
+    RAFT_CHANGE_COMMIT, // leave the joint configuration for its next half
+    RAFT_CHANGE_ABORT,  // leave it for its first half
+} raft_change_kind_t;
+
+typedef struct {
+    raft_change_kind_t kind;
+    bool auto_commit;            // PREPARE: COMMIT by itself once the joint one is committed
+    bool force;                  // PREPARE: even if no quorum of the result is alive or caught up
+    raft_index_t joint_index;    // COMMIT, ABORT: of the joint entry meant; 0: whichever
+    const raft_config_t *target; // PREPARE: plain; borrowed for the step
+} raft_change_t;
 
 typedef struct {
     raft_event_kind_t kind;
@@ -88,6 +137,8 @@ typedef struct {
             raft_read_mode_t mode;  // how fresh
             raft_index_t min_index; // see at least this entry; 0: no wish
             int64_t deadline_ns;    // answered with TIMEOUT from then on; RAFT_NEVER_NS: never
+            uint32_t age_ms_max;    // STALE: since this node was last known to have everything
+                                    // committed; 0: no bound. Older: TOO_STALE
         } read;
         struct {
             void *request; // the host's; comes back in the SNAPSHOT_ANSWER effect
@@ -103,6 +154,42 @@ typedef struct {
         struct {
             bool on;
         } disk_full;
+        raft_message_t *message; // consumed
+        struct {
+            raft_node_id_t node;
+        } peer_reached;
+        struct {
+            raft_node_id_t node; // the effect's
+            raft_index_t first;  // the effect's
+            log_batch_t *batch;  // consumed; begins at first; NULL: rc says why
+            int rc;              // 0, or NOT_FOUND: compacted meanwhile
+        } fetched;
+        struct {
+            raft_node_id_t node;
+            raft_index_t index; // rc 0: of the snapshot, durable over there
+            int rc;
+        } snapshot_sent;
+        struct {
+            raft_node_id_t from; // who sent it
+            raft_index_t index;  // last entry it contains
+            raft_term_t term;    // of that entry
+            uint64_t cluster_time_ms;
+            uint64_t bytes; // on disk
+            raft_index_t config_index;
+            const raft_config_t *config; // in force at index; borrowed for the step
+        } snapshot_received;
+        struct {
+            raft_index_t index; // the effect's
+        } snapshot_installed;
+        struct {
+            void *request; // the host's; comes back in the CONFIG_ANSWER effect; NULL: nobody asks
+            raft_change_t change;
+        } config_change;
+        struct {
+            void *request;         // the host's; comes back in the TRANSFER_ANSWER effect
+            raft_node_id_t target; // 0: the voter that is furthest
+            int64_t deadline_ns;   // given up from then on
+        } transfer;
     };
 } raft_event_t;
 

@@ -18,8 +18,10 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t bytes)
     dt_assert (raft_config_validate (&config) == 0);
     dt_buffer_t buffer = {0};
     raft_config_encode (&config, &buffer);
-    dt_assert (buffer.bytes == bytes);
-    dt_assert (memcmp (buffer.data, data, bytes) == 0);
+    if (data[0] > 1) { // format 1 is read, not written
+        dt_assert (buffer.bytes == bytes);
+        dt_assert (memcmp (buffer.data, data, bytes) == 0);
+    }
     dt_buffer_deinit (&buffer);
     return 0;
 }

@@ -191,9 +191,9 @@ static void s_take (model_t *self, const raft_effect_t *effect)
     case RAFT_EFFECT_DRAINED:
         s_drained (self);
         return;
-    case RAFT_EFFECT_TRUNCATE: // a sole voter never truncates
-    case RAFT_EFFECT_SEND:     // and speaks to nobody
-    case RAFT_EFFECT_KINDS:
+    case RAFT_EFFECT_CONFIG: // the bootstrap's, or what was found
+        return;
+    default: // a sole voter never truncates and speaks to nobody
         break;
     }
     dt_unreachable ();

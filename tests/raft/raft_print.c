@@ -44,8 +44,9 @@ static void s_print_effect (dt_buffer_t *text, const raft_effect_t *effect)
         s_print_append (text, effect);
         break;
     case RAFT_EFFECT_APPLY:
-        dt_buffer_printf (text, " %" PRIu64 "..%" PRIu64 "%s", effect->apply.first,
-                          effect->apply.last, effect->apply.batch ? "" : " from disk");
+        dt_buffer_printf (text, " %" PRIu64 "..%" PRIu64 "%s%s", effect->apply.first,
+                          effect->apply.last, effect->apply.batch ? "" : " from disk",
+                          effect->apply.silent ? " silent" : "");
         break;
     case RAFT_EFFECT_REFUSE:
         dt_buffer_printf (text, " entries=%u from=%u %s", effect->refuse.batch->count,
@@ -57,7 +58,8 @@ static void s_print_effect (dt_buffer_t *text, const raft_effect_t *effect)
                           effect->read.index);
         break;
     case RAFT_EFFECT_SEND:
-        dt_buffer_printf (text, " kind=%u to=%u", effect->message->kind, effect->message->to);
+        dt_buffer_printf (text, " kind=%s to=%u", raft_message_name (effect->message->kind),
+                          effect->message->to);
         break;
     case RAFT_EFFECT_SNAPSHOT:
         dt_buffer_printf (text,
@@ -80,6 +82,37 @@ static void s_print_effect (dt_buffer_t *text, const raft_effect_t *effect)
         dt_buffer_printf (
             text, " %s%s leader=%u term=%" PRIu64, raft_role_name (effect->status.role),
             effect->status.ready ? " ready" : "", effect->status.leader, effect->status.term);
+        break;
+    case RAFT_EFFECT_FETCH:
+        dt_buffer_printf (text, " node=%u %" PRIu64 "..%" PRIu64, effect->fetch.node,
+                          effect->fetch.first, effect->fetch.last);
+        break;
+    case RAFT_EFFECT_SNAPSHOT_SEND:
+        dt_buffer_printf (text, " node=%u index=%" PRIu64, effect->snapshot_send.node,
+                          effect->snapshot_send.index);
+        break;
+    case RAFT_EFFECT_SNAPSHOT_CANCEL:
+        dt_buffer_printf (text, " node=%u", effect->snapshot_cancel.node);
+        break;
+    case RAFT_EFFECT_INSTALL:
+        dt_buffer_printf (text, " index=%" PRIu64 " term=%" PRIu64, effect->install.index,
+                          effect->install.term);
+        break;
+    case RAFT_EFFECT_CONFIG:
+        dt_buffer_printf (text, " index=%" PRIu64, effect->config.index);
+        break;
+    case RAFT_EFFECT_CONFIG_ANSWER:
+        dt_buffer_printf (text, " request=%" PRIuPTR " %s index=%" PRIu64 " %s",
+                          (uintptr_t) effect->config_answer.request,
+                          dt_error_name (effect->config_answer.rc), effect->config_answer.index,
+                          effect->config_answer.why ? effect->config_answer.why : "");
+        break;
+    case RAFT_EFFECT_TRANSFER_ANSWER:
+        dt_buffer_printf (text, " request=%" PRIuPTR " %s leader=%u %s",
+                          (uintptr_t) effect->transfer_answer.request,
+                          dt_error_name (effect->transfer_answer.rc),
+                          effect->transfer_answer.leader,
+                          effect->transfer_answer.why ? effect->transfer_answer.why : "");
         break;
     case RAFT_EFFECT_DRAINED:
     case RAFT_EFFECT_KINDS:

@@ -67,13 +67,60 @@ END_TEST
 
 START_TEST (sole_configuration_has_the_documented_bytes)
 {
-    static const uint8_t expected[] = {1, 1, 0, 0, 0, 0x04, 0x03, 0x02, 0x01};
+    static const uint8_t expected[] = {2, 0, 1, 0, 0, 0, 0, 0x04, 0x03, 0x02, 0x01};
     raft_config_t config = raft_config_sole (0x01020304);
     dt_buffer_t buffer = {0};
     raft_config_encode (&config, &buffer);
     ck_assert_uint_eq (buffer.bytes, sizeof expected);
     ck_assert_mem_eq (buffer.data, expected, sizeof expected);
     dt_buffer_deinit (&buffer);
+}
+END_TEST
+
+START_TEST (nodes_and_auto_commit_survive_their_bytes)
+{
+    raft_config_t config = s_joint ();
+    config.auto_commit = true;
+    raft_node_info_t node = {.id = 4, .directory_id = 0x1122334455667788};
+    strcpy (node.peer, "tcp://10.0.0.4:9331");
+    ck_assert (raft_config_describe (&config, &node));
+    node.id = 1;
+    strcpy (node.service, "tcp://10.0.0.1:9332");
+    ck_assert (raft_config_describe (&config, &node));
+    dt_buffer_t buffer = {0};
+    raft_config_encode (&config, &buffer);
+    raft_config_t read;
+    ck_assert_int_eq (raft_config_decode (buffer.data, buffer.bytes, &read), 0);
+    ck_assert (raft_config_equal (&read, &config));
+    ck_assert_uint_eq (raft_config_hash (&read), raft_config_hash (&config));
+    ck_assert_uint_eq (read.nodes[0].id, 1);
+    ck_assert_str_eq (raft_config_node (&read, 1)->service, "tcp://10.0.0.1:9332");
+    ck_assert (raft_config_node (&read, 2) == NULL);
+    read.nodes[0].directory_id++;
+    ck_assert (!raft_config_equal (&read, &config));
+    ck_assert (raft_config_hash (&read) != raft_config_hash (&config));
+    dt_buffer_deinit (&buffer);
+}
+END_TEST
+
+START_TEST (strangers_are_forgotten_and_not_valid)
+{
+    raft_config_t config = raft_config_sole (1);
+    ck_assert (raft_config_describe (&config, &(raft_node_info_t){.id = 7}));
+    ck_assert_int_eq (raft_config_validate (&config), DT_ERR_INVALID);
+    raft_config_forget_strangers (&config);
+    ck_assert_uint_eq (config.nodes_count, 0);
+    ck_assert_int_eq (raft_config_validate (&config), 0);
+}
+END_TEST
+
+START_TEST (format_1_is_still_read)
+{
+    static const uint8_t bytes[] = {1, 1, 0, 0, 0, 5, 0, 0, 0};
+    raft_config_t read;
+    ck_assert_int_eq (raft_config_decode (bytes, sizeof bytes, &read), 0);
+    raft_config_t sole = raft_config_sole (5);
+    ck_assert (raft_config_equal (&read, &sole));
 }
 END_TEST
 
@@ -91,13 +138,13 @@ END_TEST
 START_TEST (decode_refuses_unsorted_ids_zero_ids_and_counts_that_lie)
 {
     raft_config_t config = s_joint ();
-    ck_assert_int_eq (s_decode (&config, 5, 2, 0), DT_ERR_MALFORMED);  // 2 2 3
-    ck_assert_int_eq (s_decode (&config, 5, 0, 0), DT_ERR_MALFORMED);  // 0 2 3
-    ck_assert_int_eq (s_decode (&config, 1, 0, 0), DT_ERR_MALFORMED);  // no voters
-    ck_assert_int_eq (s_decode (&config, 1, 33, 0), DT_ERR_MALFORMED); // too many
-    ck_assert_int_eq (s_decode (&config, 17, 2, 0), DT_ERR_MALFORMED); // observer 2 is a voter
+    ck_assert_int_eq (s_decode (&config, 7, 2, 0), DT_ERR_MALFORMED);  // 2 2 3
+    ck_assert_int_eq (s_decode (&config, 7, 0, 0), DT_ERR_MALFORMED);  // 0 2 3
+    ck_assert_int_eq (s_decode (&config, 2, 0, 0), DT_ERR_MALFORMED);  // no voters
+    ck_assert_int_eq (s_decode (&config, 2, 33, 0), DT_ERR_MALFORMED); // too many
+    ck_assert_int_eq (s_decode (&config, 19, 2, 0), DT_ERR_MALFORMED); // observer 2 is a voter
     ck_assert_int_eq (s_decode (&config, 0, 0, 0), DT_ERR_MALFORMED);  // no format
-    ck_assert_int_eq (s_decode (&config, 0, 2, 0), DT_ERR_NEWER_FORMAT);
+    ck_assert_int_eq (s_decode (&config, 0, 3, 0), DT_ERR_NEWER_FORMAT);
 }
 END_TEST
 
@@ -181,6 +228,9 @@ int main (void)
     tcase_add_test (tcase, list_is_sorted_and_refuses_duplicates_nobody_and_a_33rd);
     tcase_add_test (tcase, joint_configuration_survives_its_bytes);
     tcase_add_test (tcase, sole_configuration_has_the_documented_bytes);
+    tcase_add_test (tcase, nodes_and_auto_commit_survive_their_bytes);
+    tcase_add_test (tcase, strangers_are_forgotten_and_not_valid);
+    tcase_add_test (tcase, format_1_is_still_read);
     tcase_add_test (tcase, decode_refuses_what_is_cut_at_any_byte);
     tcase_add_test (tcase, decode_refuses_unsorted_ids_zero_ids_and_counts_that_lie);
     tcase_add_test (tcase, next_observers_need_next_voters);
