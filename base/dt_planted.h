@@ -12,7 +12,20 @@
     X (SKIP_DIRECTORY_SYNC, "skip-directory-sync")                                                 \
     X (NO_CRC_CHAIN, "no-crc-chain")                                                               \
     X (RETRY_SYNC, "retry-sync")                                                                   \
-    X (SNAPSHOT_WITHOUT_SESSIONS, "snapshot-without-sessions")
+    X (SNAPSHOT_WITHOUT_SESSIONS, "snapshot-without-sessions")                                     \
+    X (VOTE_BEFORE_DURABLE, "vote-before-durable")                                                 \
+    X (NO_STICKINESS, "no-stickiness")                                                             \
+    X (RESTART_FORGETS_PROMISE, "restart-forgets-promise")                                         \
+    X (LEASE_WITHOUT_DRIFT, "lease-without-drift")                                                 \
+    X (SINGLE_QUORUM_IN_JOINT, "single-quorum-in-joint")                                           \
+    X (COMMIT_OLD_TERM, "commit-old-term")                                                         \
+    X (NO_NOOP, "no-noop")                                                                         \
+    X (TRUNCATE_ON_STALE_APPEND, "truncate-on-stale-append")                                       \
+    X (ACK_LAST_INDEX, "ack-last-index")                                                           \
+    X (COMMIT_UNCAPPED, "commit-uncapped")                                                         \
+    X (READ_ROUND_REUSED, "read-round-reused")                                                     \
+    X (CONFIG_NOT_ROLLED_BACK, "config-not-rolled-back")                                           \
+    X (INSTALL_ACKED_EARLY, "install-acked-early")
 
 #ifdef DT_PLANTED_BUGS
 

@@ -355,7 +355,9 @@ static void s_carry_out (raft_group_t *self, raft_effect_t *effect)
     case RAFT_EFFECT_DRAINED:
         self->drained = true;
         break;
-    default: // SEND: a group of one voter has no peers
+    case RAFT_EFFECT_CONFIG:
+        break; // nobody to link with
+    default: // SEND and its kin: a group of one voter has no peers
         dt_unreachable ();
     }
 }

@@ -17,8 +17,23 @@ static void s_check_indexes (const raft_core_t *self)
     // What is not yet durable and applied, and was not found on disk, is in memory.
     raft_index_t memory_first = raft_log_memory_first (self->log);
     dt_assert (memory_first <= self->durable + 1);
-    raft_index_t found_last = self->options.recovered.log_last;
+    raft_index_t found_last = self->disk_last;
     dt_assert (memory_first <= (self->applied > found_last ? self->applied : found_last) + 1);
+}
+
+static void s_check_peers (const raft_core_t *self)
+{
+    const raft_lead_t *lead = &self->lead;
+    for (uint32_t i = 0; i < lead->peers_count; i++) {
+        const raft_peer_t *peer = &lead->peers[i];
+        dt_assert (peer->id != self->options.node_id);
+        dt_assert (i == 0 || lead->peers[i - 1].id < peer->id);
+        dt_assert (peer->match < peer->next);
+        dt_assert (peer->match <= raft_log_last (self->log));
+        dt_assert (peer->next <= raft_log_last (self->log) + 1);
+        dt_assert (peer->round_acked <= lead->round);
+        dt_assert (peer->flights_count > 0 || peer->flights_bytes == 0);
+    }
 }
 
 static void s_check_role (const raft_core_t *self)
@@ -32,9 +47,10 @@ static void s_check_role (const raft_core_t *self)
         dt_assert (self->hard_state_durable.term == self->hard_state.term);
         dt_assert (self->hard_state_durable.vote == self->options.node_id);
         dt_assert (self->leader == self->options.node_id);
-        dt_assert (self->own_first <= raft_log_last (self->log));
+        dt_assert (self->lead.own_first <= raft_log_last (self->log));
         dt_assert (raft_log_last_term (self->log) == self->hard_state.term);
-        dt_assert (self->ready == (self->commit >= self->own_first));
+        dt_assert (self->ready == (self->commit >= self->lead.own_first));
+        s_check_peers (self);
         break;
     case RAFT_CANDIDATE:
         dt_assert (self->hard_state.vote == self->options.node_id);
@@ -44,6 +60,7 @@ static void s_check_role (const raft_core_t *self)
     case RAFT_FOLLOWER:
     case RAFT_FAILED:
         dt_assert (!self->ready);
+        dt_assert (self->lead.peers_count == 0);
         dt_assert (self->reads.count == 0 || self->role == RAFT_FOLLOWER);
         break;
     }
@@ -55,12 +72,19 @@ static void s_check_reads (const raft_core_t *self)
     dt_assert (reads->count <= self->options.reads_max);
     dt_assert (reads->count <= reads->capacity);
     raft_index_t served = raft_commit_replays (self) ? self->applied : self->handed;
+    uint32_t unconfirmed = 0;
     for (uint32_t i = 0; i < reads->count; i++) {
-        dt_assert (reads->items[i].index >= reads->lowest_index);
-        dt_assert (reads->items[i].deadline_ns >= reads->nearest_deadline_ns);
-        dt_assert (reads->items[i].index > served);
-        dt_assert (reads->items[i].deadline_ns > self->now_ns);
+        const raft_pending_read_t *read = &reads->items[i];
+        bool confirmed = read->stage == RAFT_STAGE_APPLY;
+        unconfirmed += !confirmed;
+        dt_assert (!confirmed || read->index >= reads->lowest_index);
+        dt_assert (read->deadline_ns >= reads->nearest_deadline_ns);
+        dt_assert (!confirmed || read->node != 0 || read->index > served || self->install.begun);
+        dt_assert (read->deadline_ns > self->now_ns);
+        dt_assert (read->stage != RAFT_STAGE_ROUND || self->role == RAFT_LEADER);
+        dt_assert (read->stage != RAFT_STAGE_LEADER || self->role == RAFT_FOLLOWER);
     }
+    dt_assert (unconfirmed == reads->unconfirmed);
 }
 
 static void s_check_snapshot (const raft_core_t *self)

@@ -2,6 +2,7 @@
 
 #include "base/dt_assert.h"
 #include "base/dt_error.h"
+#include "base/dt_planted.h"
 #include "raft/core/raft_internal.h"
 #include "raft/core/raft_quorum.h"
 #include "raft/core/raft_trace.h"
@@ -13,6 +14,9 @@ void raft_commit_appended (raft_core_t *self, const raft_event_t *event, raft_ef
     if (self->role == RAFT_FAILED || index <= self->durable) {
         return; // no acknowledgement counts after an error of the disk [DISK-10]
     }
+    if (event->appended.cuts != self->cuts) {
+        return; // of entries that were cut off since
+    }
     raft_term_t term = 0;
     raft_term_lookup_t found = raft_log_term (self->log, index, &term);
     if (found != RAFT_TERM_KNOWN || term != event->appended.term) {
@@ -21,6 +25,7 @@ void raft_commit_appended (raft_core_t *self, const raft_event_t *event, raft_ef
         return;
     }
     self->durable = index;
+    self->lead.durable_ns = self->now_ns;
 }
 
 void raft_commit_note_applied (raft_core_t *self, raft_index_t index)
@@ -43,16 +48,35 @@ bool raft_commit_replays (const raft_core_t *self)
     return self->applied < self->handed_disk;
 }
 
+// How far a quorum's disks agree. A disk that lost entries does not count before it has them back.
+static raft_index_t s_quorum_match (const raft_core_t *self)
+{
+    raft_match_t matches[2 * RAFT_CONFIG_NODES_MAX + 1];
+    uint32_t count = 0;
+    matches[count++] = (raft_match_t){.id = self->options.node_id, .match = self->durable};
+    for (uint32_t i = 0; i < self->lead.peers_count; i++) {
+        const raft_peer_t *peer = &self->lead.peers[i];
+        matches[count++] =
+            (raft_match_t){.id = peer->id, .match = peer->repairing ? 0 : peer->match};
+    }
+    const raft_config_t *config = raft_core_config_now (self);
+    if (dt_planted (DT_PLANTED_SINGLE_QUORUM_IN_JOINT)) {
+        raft_config_t half = *config;
+        half.next_voters.count = 0;
+        return raft_quorum_match (&half, matches, count);
+    }
+    return raft_quorum_match (config, matches, count);
+}
+
 // Only entries of the own term are committed by counting; older ones follow from them [RAFT-6].
 static void s_advance (raft_core_t *self)
 {
-    if (self->role != RAFT_LEADER || self->durable == self->commit) {
+    if (self->role != RAFT_LEADER || self->commit == raft_log_last (self->log)) {
         return;
     }
-    raft_match_t own = {.id = self->options.node_id, .match = self->durable};
-    const raft_config_t *config = &raft_config_stack_latest (self->configs)->config;
-    raft_index_t match = raft_quorum_match (config, &own, 1);
-    if (match >= self->own_first && match > self->commit) {
+    raft_index_t match = s_quorum_match (self);
+    bool own_term = match >= self->lead.own_first || dt_planted (DT_PLANTED_COMMIT_OLD_TERM);
+    if (own_term && match > self->commit) {
         self->commit = match;
     }
 }
@@ -68,6 +92,10 @@ static void s_hand_over (raft_core_t *self, raft_index_t upto, raft_effects_t *e
         last = piece.last;
     } else {
         last = raft_log_memory_first (self->log) - 1;
+    }
+    effect->apply.silent = self->handed < self->silent;
+    if (effect->apply.silent && last > self->silent) {
+        last = self->silent;
     }
     effect->apply.first = self->handed + 1;
     effect->apply.last = last < upto ? last : upto;
@@ -88,7 +116,7 @@ void raft_commit_settle (raft_core_t *self, raft_effects_t *effects)
 {
     s_advance (self);
     raft_index_t upto = self->commit < self->durable ? self->commit : self->durable;
-    while (self->handed < upto && !raft_commit_replays (self)) {
+    while (self->handed < upto && !raft_commit_replays (self) && !raft_install_runs (self)) {
         s_hand_over (self, upto, effects);
     }
 }
@@ -98,6 +126,9 @@ void raft_commit_abandon (raft_core_t *self, raft_effects_t *effects)
     // Entries found on disk may be uncommitted too; whoever proposed them is long gone.
     raft_index_t memory_first = raft_log_memory_first (self->log);
     raft_index_t index = self->commit + 1 > memory_first ? self->commit + 1 : memory_first;
+    if (index <= self->silent) {
+        index = self->silent + 1; // answered before
+    }
     raft_log_piece_t piece;
     while (raft_log_find (self->log, index, &piece)) {
         uint32_t from = (uint32_t) (index - log_batch_first (piece.batch));
@@ -109,4 +140,5 @@ void raft_commit_abandon (raft_core_t *self, raft_effects_t *effects)
         }
         index = piece.last + 1;
     }
+    self->silent = raft_log_last (self->log);
 }

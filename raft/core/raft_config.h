@@ -135,6 +135,9 @@ const raft_config_at_t *raft_config_stack_latest (const raft_config_stack_t *sel
 // The configuration that was in force at an index, at or above the floor's (asserted).
 const raft_config_at_t *raft_config_stack_at (const raft_config_stack_t *self, raft_index_t index);
 
+// Index of the oldest one held.
+raft_index_t raft_config_stack_floor (const raft_config_stack_t *self);
+
 // How many are held, floor included.
 size_t raft_config_stack_count (const raft_config_stack_t *self);
 

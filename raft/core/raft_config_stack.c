@@ -53,6 +53,11 @@ const raft_config_at_t *raft_config_stack_at (const raft_config_stack_t *self, r
     return &self->items[s_place (self, index)];
 }
 
+raft_index_t raft_config_stack_floor (const raft_config_stack_t *self)
+{
+    return self->items[0].index;
+}
+
 size_t raft_config_stack_count (const raft_config_stack_t *self)
 {
     return self->count;

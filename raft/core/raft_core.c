@@ -5,6 +5,7 @@
 #include "base/dt_assert.h"
 #include "base/dt_error.h"
 #include "base/dt_memory.h"
+#include "base/dt_planted.h"
 #include "raft/core/raft_internal.h"
 #include "raft/core/raft_trace.h"
 
@@ -14,6 +15,28 @@ static void s_defaults (raft_core_options_t *options)
 {
     if (options->election_timeout_ms == 0) {
         options->election_timeout_ms = 1000;
+    }
+    if (options->heartbeat_ms == 0) {
+        options->heartbeat_ms =
+            options->election_timeout_ms / 10 ? options->election_timeout_ms / 10 : 1;
+    }
+    if (options->clock_drift_permille == 0) {
+        options->clock_drift_permille = 10;
+    }
+    if (options->lease_guard_ms == 0) {
+        options->lease_guard_ms = 5;
+    }
+    if (options->append_bytes_max == 0) {
+        options->append_bytes_max = MIB / 2;
+    }
+    if (options->in_flight_bytes_max == 0) {
+        options->in_flight_bytes_max = 16 * MIB;
+    }
+    if (options->in_flight_appends_max == 0) {
+        options->in_flight_appends_max = 256;
+    }
+    if (options->catch_up_entries == 0) {
+        options->catch_up_entries = 5000;
     }
     if (options->uncommitted_bytes_max == 0) {
         options->uncommitted_bytes_max = 64 * MIB;
@@ -40,6 +63,8 @@ static raft_log_t *s_open_log (const raft_recovered_t *found, uint64_t retain_by
         .cluster_time_ms =
             found->log_first ? found->log_last_cluster_time_ms : found->snapshot_cluster_time_ms,
         .bytes = found->log_bytes,
+        .terms = found->terms,
+        .terms_count = found->terms_count,
     };
     return raft_log_new (&start, retain_bytes);
 }
@@ -73,6 +98,7 @@ raft_core_t *raft_core_new (const raft_core_options_t *options)
     raft_core_t *self = dt_zalloc (1, sizeof *self);
     self->options = *options;
     self->options.recovered.configs = NULL; // borrowed for this call only
+    self->options.recovered.terms = NULL;
     s_defaults (&self->options);
     dt_random_init_stream (&self->random, options->seed, "raft");
     self->now_ns = INT64_MIN;
@@ -83,6 +109,12 @@ raft_core_t *raft_core_new (const raft_core_options_t *options)
     self->configs = s_open_configs (options);
     self->bootstrap_due = self->configs && raft_config_stack_latest (self->configs)->index == 0;
     self->durable = raft_log_last (self->log);
+    self->disk_last = self->durable;
+    self->election_ns = RAFT_NEVER_NS;
+    self->heard_ns = INT64_MIN;
+    self->bound_until_ns = INT64_MIN;
+    self->reads.fresh_ns = INT64_MIN;
+    self->repair_until = found->repair_until;
     self->commit = found->snapshot_index;
     self->handed = found->snapshot_index;
     self->handed_cluster_ms = found->snapshot_cluster_time_ms;
@@ -105,6 +137,9 @@ void raft_core_destroy (raft_core_t **self_p)
     }
     raft_log_destroy (&self->log);
     raft_config_stack_destroy (&self->configs);
+    raft_peers_end (self, NULL);
+    raft_install_forget (self);
+    raft_message_destroy (&self->reject);
     free (self->reads.items);
     free (self);
 }
@@ -126,22 +161,118 @@ static void s_disk_full (raft_core_t *self, const raft_event_t *event, raft_effe
     }
 }
 
-static void s_disk_failed (raft_core_t *self, const raft_event_t *event, raft_effects_t *effects)
+raft_message_t *raft_core_send (raft_core_t *self, raft_node_id_t to, raft_message_kind_t kind,
+                                raft_effects_t *effects)
 {
-    dt_assert (event->failed.rc < 0);
+    dt_assert (raft_core_term_durable (self) || dt_planted (DT_PLANTED_VOTE_BEFORE_DURABLE));
+    raft_message_t *message = raft_message_new (kind);
+    message->from = self->options.node_id;
+    message->to = to;
+    message->term = self->hard_state.term;
+    raft_effects_add (effects, RAFT_EFFECT_SEND)->message = message;
+    return message;
+}
+
+void raft_core_persist (raft_core_t *self, raft_effects_t *effects)
+{
+    raft_effects_add (effects, RAFT_EFFECT_PERSIST)->hard_state = self->hard_state;
+}
+
+bool raft_core_term_durable (const raft_core_t *self)
+{
+    return self->hard_state_durable.term == self->hard_state.term;
+}
+
+const raft_config_t *raft_core_config_now (const raft_core_t *self)
+{
+    return self->configs ? &raft_config_stack_latest (self->configs)->config : NULL;
+}
+
+bool raft_core_is_alone (const raft_core_t *self)
+{
+    const raft_config_t *config = raft_core_config_now (self);
+    return config && raft_config_is_sole_voter (config, self->options.node_id);
+}
+
+int64_t raft_core_promise_ns (const raft_core_t *self)
+{
+    return (int64_t) self->options.election_timeout_ms * 1000000;
+}
+
+int64_t raft_core_promise_slow_ns (const raft_core_t *self)
+{
+    return raft_core_promise_ns (self) / 1000 * (1000 + self->options.clock_drift_permille) +
+           (int64_t) self->options.lease_guard_ms * 1000000;
+}
+
+void raft_core_fail (raft_core_t *self, int rc, const char *why, raft_effects_t *effects)
+{
+    dt_assert (rc < 0);
     if (self->role == RAFT_FAILED) {
         return; // the first error is the one to tell
     }
-    raft_trace (self, DT_LOG_ERROR, "failed rc=%s term=%lu durable=%lu commit=%lu last=%lu",
-                dt_error_name (event->failed.rc), self->hard_state.term, self->durable,
-                self->commit, raft_log_last (self->log));
+    raft_trace (self, DT_LOG_ERROR, "failed rc=%s term=%lu durable=%lu commit=%lu last=%lu%s%s",
+                dt_error_name (rc), self->hard_state.term, self->durable, self->commit,
+                raft_log_last (self->log), why ? ": " : "", why ? why : "");
+    if (self->role == RAFT_LEADER) {
+        raft_membership_abandon (self, DT_ERR_OUTCOME_UNKNOWN, effects);
+        raft_peers_end (self, effects);
+    }
     self->role = RAFT_FAILED;
-    self->failed_rc = event->failed.rc;
+    self->failed_rc = rc;
     self->leader = 0;
     self->ready = false;
+    self->asking = false;
+    self->vote_due.to = 0;
+    self->ack_due = false;
+    raft_message_destroy (&self->reject);
     raft_commit_abandon (self, effects);
-    raft_read_fail (self, 0, self->failed_rc, effects);
-    raft_snapshot_abandon (self, self->failed_rc, effects);
+    raft_read_fail (self, 0, rc, effects);
+    raft_snapshot_abandon (self, rc, effects);
+    if (!self->install.begun) {
+        raft_install_forget (self);
+    }
+}
+
+static void s_disk_failed (raft_core_t *self, const raft_event_t *event, raft_effects_t *effects)
+{
+    raft_core_fail (self, event->failed.rc, NULL, effects);
+}
+
+static void s_message (raft_core_t *self, const raft_event_t *event, raft_effects_t *effects)
+{
+    raft_message_t *message = event->message;
+    bool meant = message->to == self->options.node_id && message->from != 0 &&
+                 message->from != self->options.node_id;
+    if (meant && self->role != RAFT_FAILED) {
+        switch (message->kind) {
+        case RAFT_MESSAGE_VOTE:
+            raft_election_on_vote (self, message, effects);
+            break;
+        case RAFT_MESSAGE_VOTE_REPLY:
+            raft_election_on_vote_reply (self, message, effects);
+            break;
+        case RAFT_MESSAGE_APPEND:
+            raft_follow_on_append (self, message, effects);
+            break;
+        case RAFT_MESSAGE_APPEND_REPLY:
+            raft_replicate_on_reply (self, message, effects);
+            break;
+        case RAFT_MESSAGE_READ:
+            raft_read_on_question (self, message, effects);
+            break;
+        case RAFT_MESSAGE_READ_REPLY:
+            raft_read_on_answer (self, message, effects);
+            break;
+        case RAFT_MESSAGE_TRANSFER:
+            raft_election_on_transfer (self, message, effects);
+            break;
+        default:
+            raft_trace (self, DT_LOG_WARN, "ignore message kind=%d from=%u", (int) message->kind,
+                        message->from);
+        }
+    }
+    raft_message_destroy (&message);
 }
 
 static void s_stop (raft_core_t *self, const raft_event_t *event, raft_effects_t *effects)
@@ -173,6 +304,14 @@ static raft_handler_fn *const s_handlers[RAFT_EVENT_KINDS] = {
     [RAFT_EVENT_SNAPSHOT_FAILED] = raft_snapshot_failed,
     [RAFT_EVENT_DISK_FULL] = s_disk_full,
     [RAFT_EVENT_DISK_FAILED] = s_disk_failed,
+    [RAFT_EVENT_MESSAGE] = s_message,
+    [RAFT_EVENT_PEER_REACHED] = raft_replicate_peer_reached,
+    [RAFT_EVENT_FETCHED] = raft_replicate_fetched,
+    [RAFT_EVENT_SNAPSHOT_SENT] = raft_replicate_snapshot_sent,
+    [RAFT_EVENT_SNAPSHOT_RECEIVED] = raft_install_received,
+    [RAFT_EVENT_SNAPSHOT_INSTALLED] = raft_install_done,
+    [RAFT_EVENT_CONFIG_CHANGE] = raft_membership_change,
+    [RAFT_EVENT_TRANSFER] = raft_transfer,
     [RAFT_EVENT_STOP] = s_stop,
 };
 
@@ -180,7 +319,8 @@ static raft_handler_fn *const s_handlers[RAFT_EVENT_KINDS] = {
 // nobody waits for an answer.
 static bool s_is_drained (const raft_core_t *self)
 {
-    if (self->applied != self->handed || self->reads.count > 0 || self->snapshot.in_progress) {
+    if (self->applied != self->handed || self->reads.count > 0 || self->snapshot.in_progress ||
+        self->install.begun || self->transfer.waits || self->change.waits) {
         return false;
     }
     switch (self->role) {
@@ -198,10 +338,67 @@ static bool s_is_drained (const raft_core_t *self)
 
 static void s_settle_drained (raft_core_t *self, raft_effects_t *effects)
 {
-    if (self->stopping && !self->drained && s_is_drained (self)) {
-        self->drained = true;
-        raft_effects_add (effects, RAFT_EFFECT_DRAINED);
+    if (!self->stopping || self->drained || !s_is_drained (self)) {
+        return;
     }
+    self->drained = true;
+    raft_peer_t *heir = self->role == RAFT_LEADER ? raft_transfer_heir (self) : NULL;
+    if (heir) {
+        raft_transfer_send (self, heir->id, effects); // or they would wait for a time-out first
+    }
+    raft_effects_add (effects, RAFT_EFFECT_DRAINED);
+}
+
+// A damaged log is whole again once it agrees, durably, with a leader up to what it may have lost,
+// or with an entry of the leader's own term: whatever this disk had acknowledged and was committed
+// comes before that [DISK-12].
+static void s_settle_repair (raft_core_t *self)
+{
+    raft_index_t sound = self->verified < self->durable ? self->verified : self->durable;
+    raft_term_t term = 0;
+    if (self->repair_until == 0 || self->role != RAFT_FOLLOWER || sound == 0) {
+        return;
+    }
+    bool own_term =
+        raft_log_term (self->log, sound, &term) == RAFT_TERM_KNOWN && term == self->hard_state.term;
+    if (sound >= self->repair_until || own_term) {
+        raft_trace (self, DT_LOG_WARN, "repaired: the log is whole again up to %lu", sound);
+        self->repair_until = 0;
+    }
+}
+
+static int64_t s_nearest_ns (const raft_core_t *self)
+{
+    const int64_t deadlines[] = {
+        raft_snapshot_deadline_ns (self),  raft_read_deadline_ns (self),
+        raft_election_deadline_ns (self),  raft_lease_deadline_ns (self),
+        raft_replicate_deadline_ns (self), raft_transfer_deadline_ns (self),
+    };
+    int64_t nearest_ns = RAFT_NEVER_NS;
+    for (size_t i = 0; i < sizeof deadlines / sizeof *deadlines; i++) {
+        nearest_ns = deadlines[i] < nearest_ns ? deadlines[i] : nearest_ns;
+    }
+    return nearest_ns;
+}
+
+// What follows from the new state, in this order: time-outs, what is committed and handed over,
+// what a leader does by itself, what may be told to whom.
+static void s_settle (raft_core_t *self, raft_effects_t *effects)
+{
+    raft_lease_settle (self, effects);
+    raft_election_settle (self, effects);
+    s_settle_repair (self);
+    raft_install_settle (self, effects);
+    raft_commit_settle (self, effects);
+    raft_election_note_ready (self);
+    raft_membership_settle (self, effects);
+    raft_read_settle (self, effects);
+    raft_transfer_settle (self, effects);
+    raft_replicate_settle (self, effects);
+    raft_follow_settle (self, effects);
+    raft_snapshot_settle (self, effects);
+    raft_election_tell (self, effects);
+    s_settle_drained (self, effects);
 }
 
 void raft_core_step (raft_core_t *self, const raft_event_t *event, raft_effects_t *effects)
@@ -213,14 +410,8 @@ void raft_core_step (raft_core_t *self, const raft_event_t *event, raft_effects_
     }
     self->wall_ms = event->wall_ms;
     s_handlers[event->kind](self, event, effects);
-    raft_commit_settle (self, effects);
-    raft_read_settle (self, effects);
-    raft_snapshot_settle (self, effects);
-    raft_election_settle (self, effects);
-    s_settle_drained (self, effects);
-    int64_t snapshot_ns = raft_snapshot_deadline_ns (self);
-    int64_t read_ns = self->reads.nearest_deadline_ns;
-    effects->next_deadline_ns = snapshot_ns < read_ns ? snapshot_ns : read_ns;
+    s_settle (self, effects);
+    effects->next_deadline_ns = s_nearest_ns (self);
 }
 
 void raft_core_status (const raft_core_t *self, raft_status_t *status)
@@ -248,6 +439,9 @@ void raft_core_status (const raft_core_t *self, raft_status_t *status)
         .memory_bytes = raft_log_memory_bytes (self->log),
         .reads_waiting = self->reads.count,
         .config_index = self->configs ? raft_config_stack_latest (self->configs)->index : 0,
+        .lease_until_ns = raft_lease_until_ns (self),
+        .repair_until = self->repair_until,
+        .transfer_to = self->transfer.to,
     };
 }
 

@@ -128,6 +128,8 @@ typedef struct {
         struct {
             raft_index_t index; // durable up to here
             raft_term_t term;   // of the entry at index
+            uint64_t cuts;      // TRUNCATE and INSTALL effects carried out before it was durable: a
+                                // report from before a cut says nothing of what came in its place
         } appended;
         struct {
             raft_index_t index; // applied up to here; never above what APPLY effects named

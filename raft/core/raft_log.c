@@ -6,12 +6,6 @@
 #include "base/dt_assert.h"
 #include "base/dt_memory.h"
 
-// Entries of one term: from first up to the next run, or the end of the log.
-typedef struct {
-    raft_index_t first;
-    raft_term_t term;
-} raft_log_run_t;
-
 typedef struct {
     raft_log_piece_t piece;
     uint64_t bytes_end; // position of the piece's end, see raft_log_bytes_end
@@ -33,7 +27,7 @@ struct raft_log {
     uint64_t mask;          // size of the ring - 1, a power of two - 1
     uint64_t hint;          // number of the slot found last
 
-    raft_log_run_t *runs; // ascending; terms of entries from runs[0].first on are known
+    raft_term_run_t *runs; // ascending; terms of entries from runs[0].first on are known
     size_t runs_count;
     size_t runs_capacity;
 };
@@ -52,7 +46,7 @@ static void s_runs_push (raft_log_t *self, raft_index_t first, raft_term_t term)
         self->runs_capacity = self->runs_capacity ? self->runs_capacity * 2 : 4;
         self->runs = dt_realloc (self->runs, self->runs_capacity * sizeof self->runs[0]);
     }
-    self->runs[self->runs_count++] = (raft_log_run_t){.first = first, .term = term};
+    self->runs[self->runs_count++] = (raft_term_run_t){.first = first, .term = term};
 }
 
 raft_log_t *raft_log_new (const raft_log_start_t *start, uint64_t retain_bytes)
@@ -76,9 +70,12 @@ raft_log_t *raft_log_new (const raft_log_start_t *start, uint64_t retain_bytes)
         self->last = start->last;
         self->last_term = start->last_term;
     }
+    for (size_t i = 0; i < start->terms_count; i++) {
+        s_runs_push (self, start->terms[i].first, start->terms[i].term);
+    }
     // Terms never decrease: where the snapshot's is the last one, all between have it too.
     bool same = self->snapshot_index > 0 && self->snapshot_term == self->last_term;
-    if (self->last > 0) {
+    if (self->last > 0 && self->runs_count == 0) {
         s_runs_push (self, same ? self->snapshot_index : self->last, self->last_term);
     }
     return self;
@@ -147,6 +144,50 @@ raft_term_lookup_t raft_log_term (const raft_log_t *self, raft_index_t index, ra
         }
     }
     return RAFT_TERM_ON_DISK;
+}
+
+uint32_t raft_log_runs (const raft_log_t *self, raft_index_t from, raft_index_t upto,
+                        raft_term_run_t *runs, uint32_t max)
+{
+    size_t end = self->runs_count; // one past the last run that begins at or below upto
+    while (end > 0 && self->runs[end - 1].first > upto) {
+        end--;
+    }
+    size_t begin = end; // the run that holds `from`, or the first that is known
+    while (begin > 0 && end - begin < max && (begin == end || self->runs[begin].first > from)) {
+        begin--;
+    }
+    for (size_t i = begin; i < end; i++) {
+        runs[i - begin] = self->runs[i];
+    }
+    if (begin < end && runs[0].first < from) {
+        runs[0].first = from;
+    }
+    return (uint32_t) (end - begin);
+}
+
+raft_index_t raft_log_agreement (const raft_log_t *self, const raft_term_run_t *runs,
+                                 uint32_t count, raft_index_t runs_last)
+{
+    size_t mine = self->runs_count;
+    raft_index_t other_last = runs_last;
+    for (uint32_t i = count; i-- > 0;) {
+        raft_index_t last = self->last; // of my run number mine - 1
+        while (mine > 0 && self->runs[mine - 1].term > runs[i].term) {
+            mine--;
+        }
+        if (mine < self->runs_count) {
+            last = self->runs[mine].first - 1;
+        }
+        if (mine > 0 && self->runs[mine - 1].term == runs[i].term) {
+            raft_index_t agreed = last < other_last ? last : other_last;
+            if (agreed >= self->runs[mine - 1].first && agreed >= runs[i].first) {
+                return agreed;
+            }
+        }
+        other_last = runs[i].first - 1;
+    }
+    return count > 0 && runs[0].first > 0 ? runs[0].first - 1 : 0;
 }
 
 uint64_t raft_log_weigh (const log_batch_t *batch, raft_index_t first, raft_index_t last)
@@ -364,6 +405,23 @@ void raft_log_compact (raft_log_t *self, raft_index_t upto)
         self->runs_count -= gone;
         memmove (self->runs, self->runs + gone, self->runs_count * sizeof self->runs[0]);
     }
+}
+
+void raft_log_reset (raft_log_t *self, raft_index_t index, raft_term_t term,
+                     uint64_t cluster_time_ms)
+{
+    while (self->head < self->tail) {
+        self->bytes_end -= s_slot (self, self->head)->piece.bytes;
+        s_pop_head (self);
+    }
+    self->snapshot_index = index;
+    self->snapshot_term = term;
+    self->first = index + 1;
+    self->last = index;
+    self->last_term = term;
+    self->cluster_time_ms = cluster_time_ms;
+    self->runs_count = 0;
+    s_runs_push (self, index, term);
 }
 
 static void s_check_slots (const raft_log_t *self)

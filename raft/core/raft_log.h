@@ -13,6 +13,8 @@
 #ifndef RAFT_LOG_H
 #define RAFT_LOG_H
 
+#include <stddef.h>
+
 #include "raft/core/raft_types.h"
 #include "storage/log_entry.h"
 
@@ -20,13 +22,15 @@ typedef struct raft_log raft_log_t;
 
 // What is known of a log when it is opened.
 typedef struct {
-    raft_index_t snapshot_index; // 0: there is none
-    raft_term_t snapshot_term;   // of that entry
-    raft_index_t first;          // 0: the log is empty and goes on after the snapshot
-    raft_index_t last;           // at or above the snapshot
-    raft_term_t last_term;       // of the entry at last
-    uint64_t cluster_time_ms;    // of the entry at last, or of the snapshot if the log is empty
-    uint64_t bytes;              // weight of the entries past the snapshot, about
+    raft_index_t snapshot_index;  // 0: there is none
+    raft_term_t snapshot_term;    // of that entry
+    raft_index_t first;           // 0: the log is empty and goes on after the snapshot
+    raft_index_t last;            // at or above the snapshot
+    raft_term_t last_term;        // of the entry at last
+    uint64_t cluster_time_ms;     // of the entry at last, or of the snapshot if the log is empty
+    uint64_t bytes;               // weight of the entries past the snapshot, about
+    const raft_term_run_t *terms; // of the entries on disk, ascending; borrowed for the call
+    size_t terms_count;           // 0: only last_term is known
 } raft_log_start_t;
 
 // Consecutive entries of one batch.
@@ -64,6 +68,17 @@ uint64_t raft_log_cluster_time_ms (const raft_log_t *self);
 // count as known. Index 0 has term 0 as long as entry 1 is in the log.
 raft_term_lookup_t raft_log_term (const raft_log_t *self, raft_index_t index, raft_term_t *term);
 
+// The terms of entries from .. upto (at or above first - 1), ascending: fills up to max runs, the
+// latest ones if there are more, and returns how many. The first one begins at `from` or later.
+uint32_t raft_log_runs (const raft_log_t *self, raft_index_t from, raft_index_t upto,
+                        raft_term_run_t *runs, uint32_t max);
+
+// The last index at which another log, described by its runs up to runs_last, has the term that
+// this log has there: both agree up to it [RAFT log matching]. runs[0].first - 1 if there is none
+// (0 when that is before the first entry).
+raft_index_t raft_log_agreement (const raft_log_t *self, const raft_term_run_t *runs,
+                                 uint32_t count, raft_index_t runs_last);
+
 // The weight of entries first .. last of a batch.
 uint64_t raft_log_weigh (const log_batch_t *batch, raft_index_t first, raft_index_t last);
 
@@ -89,6 +104,10 @@ void raft_log_set_snapshot (raft_log_t *self, raft_index_t index, raft_term_t te
 
 // Entries up to `upto` leave the log. At most the snapshot's index (asserted); lower is a no-op.
 void raft_log_compact (raft_log_t *self, raft_index_t upto);
+
+// Drop everything: the log is empty and goes on after a snapshot at (index, term).
+void raft_log_reset (raft_log_t *self, raft_index_t index, raft_term_t term,
+                     uint64_t cluster_time_ms);
 
 // Weight of the entries in memory past an index; of a piece that straddles it, all of it.
 uint64_t raft_log_bytes_after (raft_log_t *self, raft_index_t index);

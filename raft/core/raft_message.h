@@ -28,12 +28,6 @@ enum {
     RAFT_TERM_RUNS_MAX = 64, // of one append reply
 };
 
-// Entries from `first` on, up to the next run, have this term.
-typedef struct {
-    raft_index_t first;
-    raft_term_t term;
-} raft_term_run_t;
-
 typedef struct {
     raft_term_t campaign_term; // of the election; pre-vote: the one it would be. The message's term
                                // is below it in a pre-vote, else the same
@@ -78,6 +72,7 @@ typedef struct {
 
 typedef struct {
     uint64_t sequence; // chosen by the follower, ascending in its life
+    bool no_lease;     // ask a quorum though the leader has a lease
 } raft_read_message_t;
 
 typedef struct {

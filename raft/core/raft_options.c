@@ -72,10 +72,30 @@ static int s_check_configs (const raft_recovered_t *found, const char **reason)
     return 0;
 }
 
+static int s_check_terms (const raft_recovered_t *found, const char **reason)
+{
+    for (size_t i = 0; i < found->terms_count; i++) {
+        const raft_term_run_t *run = &found->terms[i];
+        bool after = i == 0 || (run->first > run[-1].first && run->term > run[-1].term);
+        if (!after || run->first < found->log_first || run->first > found->log_last) {
+            return s_fail (reason, DT_ERR_CORRUPT, "the terms of the log are not in order");
+        }
+    }
+    if (found->terms_count > 0 &&
+        found->terms[found->terms_count - 1].term != found->log_last_term) {
+        return s_fail (reason, DT_ERR_CORRUPT, "the terms of the log do not end with its last one");
+    }
+    return 0;
+}
+
 int raft_core_options_check (const raft_core_options_t *options, const char **reason)
 {
     if (options->node_id == 0) {
         return s_fail (reason, DT_ERR_INVALID, "node id 0 is nobody's");
+    }
+    if (options->election_timeout_ms > 600000 || options->heartbeat_ms > 60000 ||
+        options->clock_drift_permille >= 500 || options->lease_guard_ms > 60000) {
+        return s_fail (reason, DT_ERR_INVALID, "a time limit is out of its range");
     }
     if (options->has_bootstrap && raft_config_validate (&options->bootstrap) != 0) {
         return s_fail (reason, DT_ERR_INVALID, "the bootstrap configuration is not valid");
@@ -86,6 +106,9 @@ int raft_core_options_check (const raft_core_options_t *options, const char **re
     }
     if (rc == 0) {
         rc = s_check_configs (&options->recovered, reason);
+    }
+    if (rc == 0) {
+        rc = s_check_terms (&options->recovered, reason);
     }
     return rc;
 }

@@ -4,6 +4,7 @@
 
 #include "base/dt_assert.h"
 #include "base/dt_error.h"
+#include "base/dt_planted.h"
 #include "raft/core/raft_internal.h"
 #include "raft/core/raft_trace.h"
 
@@ -11,8 +12,8 @@
 // behind the last entry's.
 static uint64_t s_cluster_time_ms (const raft_core_t *self)
 {
-    uint64_t passed_ms = (uint64_t) (self->now_ns - self->lead_since_ns) / 1000000;
-    uint64_t time_ms = self->lead_since_cluster_ms + passed_ms;
+    uint64_t passed_ms = (uint64_t) (self->now_ns - self->lead.since_ns) / 1000000;
+    uint64_t time_ms = self->lead.since_cluster_ms + passed_ms;
     uint64_t last_ms = raft_log_cluster_time_ms (self->log);
     return time_ms > last_ms ? time_ms : last_ms;
 }
@@ -40,28 +41,54 @@ static void s_append (raft_core_t *self, log_batch_t *batch, uint64_t bytes,
     effect->append.last = piece.last;
 }
 
-void raft_propose_first (raft_core_t *self, raft_effects_t *effects)
+// A batch of one configuration, and perhaps more entries behind it.
+static log_batch_t *s_config_batch (const raft_config_t *config, uint32_t capacity)
 {
-    log_batch_t *batch = log_batch_new (2);
-    if (self->bootstrap_due) {
-        dt_assert (raft_log_last (self->log) == 0);
-        dt_buffer_t bytes = {0};
-        raft_config_encode (&self->options.bootstrap, &bytes);
-        batch->blob = dt_blob_new (bytes.bytes);
-        memcpy (dt_blob_data (batch->blob), bytes.data, bytes.bytes);
-        batch->entries[batch->count++] = (log_entry_t){.type = LOG_ENTRY_CONFIG,
-                                                       .payload = dt_blob_data (batch->blob),
-                                                       .payload_bytes = (uint32_t) bytes.bytes};
-        dt_buffer_deinit (&bytes);
-        self->bootstrap_due = false;
-        raft_config_stack_push (self->configs, 1, &self->options.bootstrap);
-        raft_trace (self, DT_LOG_INFO, "bootstrap voters=%u observers=%u",
-                    self->options.bootstrap.voters.count, self->options.bootstrap.observers.count);
-    }
-    batch->entries[batch->count++] = (log_entry_t){.type = LOG_ENTRY_NOOP};
+    log_batch_t *batch = log_batch_new (capacity);
+    dt_buffer_t bytes = {0};
+    raft_config_encode (config, &bytes);
+    batch->blob = dt_blob_new (bytes.bytes);
+    memcpy (dt_blob_data (batch->blob), bytes.data, bytes.bytes);
+    batch->entries[batch->count++] = (log_entry_t){.type = LOG_ENTRY_CONFIG,
+                                                   .payload = dt_blob_data (batch->blob),
+                                                   .payload_bytes = (uint32_t) bytes.bytes};
+    dt_buffer_deinit (&bytes);
+    return batch;
+}
+
+static void s_append_own (raft_core_t *self, log_batch_t *batch, raft_effects_t *effects)
+{
     uint64_t bytes =
         log_batch_payload_bytes (batch) + (uint64_t) batch->count * RAFT_ENTRY_OVERHEAD_BYTES;
     s_append (self, batch, bytes, effects);
+}
+
+void raft_propose_first (raft_core_t *self, raft_effects_t *effects)
+{
+    if (!self->bootstrap_due && dt_planted (DT_PLANTED_NO_NOOP)) {
+        return;
+    }
+    log_batch_t *batch;
+    if (self->bootstrap_due) {
+        dt_assert (raft_log_last (self->log) == 0);
+        batch = s_config_batch (&self->options.bootstrap, 2);
+        raft_trace (self, DT_LOG_INFO, "bootstrap voters=%u observers=%u",
+                    self->options.bootstrap.voters.count, self->options.bootstrap.observers.count);
+        raft_membership_push (self, 1, &self->options.bootstrap, effects);
+    } else {
+        batch = log_batch_new (1);
+    }
+    batch->entries[batch->count++] = (log_entry_t){.type = LOG_ENTRY_NOOP};
+    s_append_own (self, batch, effects);
+}
+
+raft_index_t raft_propose_config (raft_core_t *self, const raft_config_t *config,
+                                  raft_effects_t *effects)
+{
+    raft_index_t index = raft_log_last (self->log) + 1;
+    s_append_own (self, s_config_batch (config, 1), effects);
+    raft_membership_push (self, index, config, effects);
+    return index;
 }
 
 // What one look over a batch's entries tells.
@@ -101,6 +128,10 @@ static int s_may_append (raft_core_t *self, const batch_facts_t *facts, const ch
     if (self->role != RAFT_LEADER) {
         *why = self->role == RAFT_CANDIDATE ? "campaigning" : "not leader";
         return self->role == RAFT_CANDIDATE ? DT_ERR_NOT_READY : DT_ERR_NOT_LEADER;
+    }
+    if (self->transfer.to != 0) {
+        *why = "leadership is being handed over";
+        return DT_ERR_NOT_READY;
     }
     if (!facts->commands_only) {
         *why = "an entry is no command";

@@ -51,7 +51,7 @@ static void s_begin (raft_core_t *self, raft_effects_t *effects)
 static bool s_is_possible (const raft_core_t *self)
 {
     return self->handed > self->snapshot.index && !raft_commit_replays (self) &&
-           self->handed >= self->options.recovered.log_last;
+           !raft_install_runs (self) && self->handed >= self->options.recovered.log_last;
 }
 
 // Whether the log has grown past what the policy allows. The first comparisons are cheap.
@@ -79,6 +79,14 @@ static bool s_is_wanted (const raft_core_t *self)
 void raft_snapshot_settle (raft_core_t *self, raft_effects_t *effects)
 {
     if (self->now_ns >= self->snapshot.retry_at_ns && s_is_wanted (self)) {
+        s_begin (self, effects);
+    }
+}
+
+void raft_snapshot_want (raft_core_t *self, raft_effects_t *effects)
+{
+    if (!self->snapshot.in_progress && !self->stopping && self->role != RAFT_FAILED &&
+        s_is_possible (self)) {
         s_begin (self, effects);
     }
 }

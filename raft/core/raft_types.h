@@ -26,14 +26,22 @@ enum {
 //        +------------------------+----------(disk failed)----------+--> FAILED (final)
 //
 // A node that is no voter of its group's configuration stays FOLLOWER and never campaigns.
-// CANDIDATE and LEADER go back to FOLLOWER when they learn of a higher term, and a CANDIDATE when
-// it is stopped.
+// CANDIDATE and LEADER go back to FOLLOWER when they learn of a higher term or hear nothing of a
+// quorum for an election timeout, a CANDIDATE when it is stopped, a LEADER when its own disk
+// stalls. A FOLLOWER asks before it campaigns whether it would win (pre-vote), without changing
+// anything.
 typedef enum {
     RAFT_FOLLOWER,
     RAFT_CANDIDATE,
     RAFT_LEADER,
     RAFT_FAILED,
 } raft_role_t;
+
+// Entries from `first` on, up to the next run, have this term.
+typedef struct {
+    raft_index_t first;
+    raft_term_t term;
+} raft_term_run_t;
 
 // What must be durable before anything that reveals it [DISK-6, RAFT-1].
 typedef struct {
