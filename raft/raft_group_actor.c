@@ -170,12 +170,18 @@ static void s_send_replies (raft_group_t *self, net_replies_t *replies)
     }
 }
 
+static void s_refuse_some (raft_group_t *self, const net_requests_t *requests, uint32_t from,
+                           uint32_t to, int rc, const char *text)
+{
+    net_replies_t *replies = net_replies_new ();
+    net_replies_refuse (replies, requests, from, to, rc, text);
+    s_send_replies (self, replies);
+}
+
 static void s_refuse (raft_group_t *self, const net_requests_t *requests, uint32_t from, int rc,
                       const char *text)
 {
-    net_replies_t *replies = net_replies_new ();
-    net_replies_refuse (replies, requests, from, rc, text);
-    s_send_replies (self, replies);
+    s_refuse_some (self, requests, from, requests->count, rc, text);
 }
 
 static void s_status (raft_group_t *self, net_requests_t *requests)
@@ -290,7 +296,8 @@ static void s_refuse_batch (raft_group_t *self, const raft_effect_t *effect)
 {
     const net_requests_t *requests = effect->refuse.batch->origin;
     if (requests) {
-        s_refuse (self, requests, effect->refuse.from, effect->refuse.rc, NULL);
+        s_refuse_some (self, requests, effect->refuse.from, effect->refuse.to, effect->refuse.rc,
+                       NULL);
     }
 }
 

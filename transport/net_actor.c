@@ -144,7 +144,8 @@ static void s_seal (net_t *self, s_group_t *group, s_batch_t *batch)
     if (!self->own) {
         self->own = net_replies_new ();
     }
-    net_replies_refuse (self->own, requests, 0, rc, "the group's queue is full; try again");
+    net_replies_refuse (self->own, requests, 0, requests->count, rc,
+                        "the group's queue is full; try again");
     net_requests_free (requests);
 }
 

@@ -108,10 +108,10 @@ void net_replies_add (net_replies_t *self, const net_requests_t *requests, uint3
     self->replies++;
 }
 
-void net_replies_refuse (net_replies_t *self, const net_requests_t *requests, uint32_t from, int rc,
-                         const char *text)
+void net_replies_refuse (net_replies_t *self, const net_requests_t *requests, uint32_t from,
+                         uint32_t to, int rc, const char *text)
 {
-    for (uint32_t i = from; i < requests->count; i++) {
+    for (uint32_t i = from; i < to; i++) {
         net_replies_add (self, requests, i,
                          &(net_answer_t){.code = rc, .text = text ? text : dt_error_text (rc)});
     }

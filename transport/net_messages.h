@@ -106,8 +106,8 @@ typedef struct {
 void net_replies_add (net_replies_t *self, const net_requests_t *requests, uint32_t at,
                       const net_answer_t *answer);
 
-// Add the same refusal for items[from .. count).
-void net_replies_refuse (net_replies_t *self, const net_requests_t *requests, uint32_t from, int rc,
-                         const char *text);
+// Add the same refusal for items[from .. to).
+void net_replies_refuse (net_replies_t *self, const net_requests_t *requests, uint32_t from,
+                         uint32_t to, int rc, const char *text);
 
 #endif // NET_MESSAGES_H

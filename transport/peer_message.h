@@ -52,8 +52,11 @@ typedef struct {
     size_t bytes;            // of data
 } peer_message_t;
 
-// Create an empty message; freed with actor_message_free.
+// Create an empty message; freed with actor_message_free, or by itself.
 peer_message_t *peer_message_new (void);
+
+// Free a message that no actor holds. Accepts NULL.
+void peer_message_destroy (peer_message_t **self_p);
 
 // A node of a group, as the group's configuration knows it.
 typedef struct {

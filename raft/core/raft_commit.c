@@ -90,12 +90,12 @@ static void s_hand_over (raft_core_t *self, raft_index_t upto, raft_effects_t *e
     if (raft_log_find (self->log, self->handed + 1, &piece)) {
         effect->apply.batch = log_batch_ref (piece.batch);
         last = piece.last;
+        effect->apply.silent = piece.silent_from > 0 && self->handed + 1 >= piece.silent_from;
+        if (piece.silent_from > self->handed + 1 && last >= piece.silent_from) {
+            last = piece.silent_from - 1;
+        }
     } else {
         last = raft_log_memory_first (self->log) - 1;
-    }
-    effect->apply.silent = self->handed < self->silent;
-    if (effect->apply.silent && last > self->silent) {
-        last = self->silent;
     }
     effect->apply.first = self->handed + 1;
     effect->apply.last = last < upto ? last : upto;
@@ -121,24 +121,24 @@ void raft_commit_settle (raft_core_t *self, raft_effects_t *effects)
     }
 }
 
-void raft_commit_abandon (raft_core_t *self, raft_effects_t *effects)
+void raft_commit_abandon (raft_core_t *self, raft_index_t after, raft_effects_t *effects)
 {
     // Entries found on disk may be uncommitted too; whoever proposed them is long gone.
     raft_index_t memory_first = raft_log_memory_first (self->log);
-    raft_index_t index = self->commit + 1 > memory_first ? self->commit + 1 : memory_first;
-    if (index <= self->silent) {
-        index = self->silent + 1; // answered before
-    }
+    raft_index_t index = after + 1 > memory_first ? after + 1 : memory_first;
     raft_log_piece_t piece;
-    while (raft_log_find (self->log, index, &piece)) {
-        uint32_t from = (uint32_t) (index - log_batch_first (piece.batch));
-        if (piece.batch->entries[from].type == LOG_ENTRY_COMMAND) { // else nobody asked for it
+    for (raft_index_t first = index; raft_log_find (self->log, first, &piece);
+         first = piece.last + 1) {
+        raft_index_t last = piece.silent_from ? piece.silent_from - 1 : piece.last;
+        raft_index_t base = log_batch_first (piece.batch);
+        // What is no command was proposed by nobody.
+        if (last >= first && log_batch_entry (piece.batch, first)->type == LOG_ENTRY_COMMAND) {
             raft_effect_t *effect = raft_effects_add (effects, RAFT_EFFECT_REFUSE);
             effect->refuse.batch = log_batch_ref (piece.batch);
-            effect->refuse.from = from;
+            effect->refuse.from = (uint32_t) (first - base);
+            effect->refuse.to = (uint32_t) (last + 1 - base);
             effect->refuse.rc = DT_ERR_OUTCOME_UNKNOWN;
         }
-        index = piece.last + 1;
     }
-    self->silent = raft_log_last (self->log);
+    raft_log_mark_silent (self->log, index);
 }

@@ -226,7 +226,7 @@ void raft_core_fail (raft_core_t *self, int rc, const char *why, raft_effects_t 
     self->vote_due.to = 0;
     self->ack_due = false;
     raft_message_destroy (&self->reject);
-    raft_commit_abandon (self, effects);
+    raft_commit_abandon (self, self->commit, effects);
     raft_read_fail (self, 0, rc, effects);
     raft_snapshot_abandon (self, rc, effects);
     if (!self->install.begun) {
@@ -352,7 +352,7 @@ static void s_settle_drained (raft_core_t *self, raft_effects_t *effects)
 // A damaged log is whole again once it agrees, durably, with a leader up to what it may have lost,
 // or with an entry of the leader's own term: whatever this disk had acknowledged and was committed
 // comes before that [DISK-12].
-static void s_settle_repair (raft_core_t *self)
+static void s_settle_repair (raft_core_t *self, raft_effects_t *effects)
 {
     raft_index_t sound = self->verified < self->durable ? self->verified : self->durable;
     raft_term_t term = 0;
@@ -364,6 +364,7 @@ static void s_settle_repair (raft_core_t *self)
     if (sound >= self->repair_until || own_term) {
         raft_trace (self, DT_LOG_WARN, "repaired: the log is whole again up to %lu", sound);
         self->repair_until = 0;
+        raft_effects_add (effects, RAFT_EFFECT_REPAIRED);
     }
 }
 
@@ -387,7 +388,7 @@ static void s_settle (raft_core_t *self, raft_effects_t *effects)
 {
     raft_lease_settle (self, effects);
     raft_election_settle (self, effects);
-    s_settle_repair (self);
+    s_settle_repair (self, effects);
     raft_install_settle (self, effects);
     raft_commit_settle (self, effects);
     raft_election_note_ready (self);

@@ -48,7 +48,9 @@ typedef struct {
     const raft_term_run_t *terms; // of the log's entries, ascending; borrowed for the call
     size_t terms_count;
     raft_index_t repair_until; // not 0: the disk lost entries up to here that it may have
-                               // acknowledged; no vote and no quorum until they are back [DISK-12]
+                               // acknowledged (UINT64_MAX: nobody knows how far); no vote and no
+                               // quorum until they are back. Durable: given again at every start
+                               // until the REPAIRED effect [DISK-12]
 } raft_recovered_t;
 
 typedef struct {

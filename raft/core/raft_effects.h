@@ -34,7 +34,7 @@ typedef enum {
     // APPLY or SNAPSHOT follows, and no successful READ but of what was reported applied before.
     RAFT_EFFECT_APPLY,
 
-    // refuse: entries[from .. count) of a proposed batch will not be reported as applied: answer
+    // refuse: entries[from .. to) of a proposed batch will not be reported as applied: answer
     // them with rc. OUTCOME_UNKNOWN: they may still happen after a restart.
     RAFT_EFFECT_REFUSE,
 
@@ -65,6 +65,11 @@ typedef enum {
     // index + 1 (log_store_reset), restore the machine behind everything handed to it before, then
     // report SNAPSHOT_INSTALLED. Nothing else is handed to log or machine meanwhile.
     RAFT_EFFECT_INSTALL,
+
+    // repaired: the log has again what it may have lost (raft_recovered_t.repair_until): forget,
+    // durably,
+    // that it is damaged.
+    RAFT_EFFECT_REPAIRED,
 
     // config: another configuration is in force; tell whoever holds links to its members.
     RAFT_EFFECT_CONFIG,
@@ -114,7 +119,7 @@ typedef struct {
         } apply;
         struct {
             log_batch_t *batch; // owned reference
-            uint32_t from;      // position in the batch, 0: all of it
+            uint32_t from, to;  // positions in the batch: entries[from .. to)
             int rc;
         } refuse;
         struct {

@@ -21,7 +21,8 @@ typedef enum {
     // operation, principal and session fields set and type LOG_ENTRY_COMMAND; the core stamps
     // index,
     // term, cluster_time_ms and wall_ms. All or nothing: either an APPEND effect or a REFUSE effect
-    // (from = 0) follows in the same step. Codes: NOT_LEADER, NOT_READY (campaigning), STOPPING,
+    // (of all entries) follows in the same step. Codes: NOT_LEADER, NOT_READY (campaigning),
+    // STOPPING,
     // NO_SPACE, DISK_FAILED, BUSY (limits uncommitted_bytes_max, unapplied_bytes_max), TOO_BIG (a
     // payload over LOG_ENTRY_PAYLOAD_BYTES_MAX), INVALID (an entry that is no COMMAND).
     RAFT_EVENT_PROPOSE,

@@ -85,9 +85,6 @@ static bool s_truncate (raft_core_t *self, raft_index_t from, raft_effects_t *ef
     if (self->disk_last >= from) {
         self->disk_last = from - 1;
     }
-    if (self->silent >= from) {
-        self->silent = from - 1;
-    }
     self->cuts++;
     raft_effects_add (effects, RAFT_EFFECT_TRUNCATE)->truncate.from = from;
     return true;

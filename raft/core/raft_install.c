@@ -72,6 +72,8 @@ static void s_begin (raft_core_t *self, raft_effects_t *effects)
 {
     raft_install_t *install = &self->install;
     install->begun = true;
+    raft_commit_abandon (self, self->handed,
+                         effects); // they happened or not: the machine skips them
     raft_log_reset (self->log, install->index, install->term, install->cluster_time_ms);
     self->commit = install->index;
     self->handed = install->index;
@@ -80,7 +82,6 @@ static void s_begin (raft_core_t *self, raft_effects_t *effects)
     self->applied = install->index;
     self->handed_disk = 0;
     self->disk_last = install->index;
-    self->silent = 0;
     self->options.recovered.log_last = 0;
     self->verified = 0;
     raft_config_stack_destroy (&self->configs);
@@ -124,9 +125,6 @@ void raft_install_done (raft_core_t *self, const raft_event_t *event, raft_effec
     dt_assert (event->snapshot_installed.index == self->install.index);
     raft_trace (self, DT_LOG_INFO, "snapshot installed index=%lu", self->install.index);
     self->verified = self->install.index; // committed, hence the leader's
-    if (self->repair_until > 0 && self->install.index >= self->repair_until) {
-        self->repair_until = 0;
-    }
     raft_install_forget (self);
     self->ack_due = self->leader != 0;
 }

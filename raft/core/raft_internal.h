@@ -183,7 +183,6 @@ struct raft_core {
     raft_index_t applied;       // the machine reported
 
     raft_index_t disk_last; // up to here the log was found on disk at the start
-    raft_index_t silent;    // entries up to here that were proposed here have been answered
 
     // Elections.
     int64_t election_ns;      // when to campaign; RAFT_NEVER_NS: never
@@ -270,9 +269,9 @@ raft_handler_fn raft_commit_appended;
 raft_handler_fn raft_commit_applied;
 // Advance the commit index and hand over what may be applied.
 void raft_commit_settle (raft_core_t *self, raft_effects_t *effects);
-// Refuse with OUTCOME_UNKNOWN what was proposed and is not committed; later it is applied silently,
-// or never.
-void raft_commit_abandon (raft_core_t *self, raft_effects_t *effects);
+// Refuse with OUTCOME_UNKNOWN what was proposed here in entries past an index; later they are
+// applied silently, or never.
+void raft_commit_abandon (raft_core_t *self, raft_index_t after, raft_effects_t *effects);
 // The machine has applied everything up to an index, which was handed to it.
 void raft_commit_note_applied (raft_core_t *self, raft_index_t index);
 // Whether a replay from disk is under way, during which the machine gets nothing else.

@@ -242,6 +242,7 @@ void raft_log_append (raft_log_t *self, const raft_log_piece_t *piece)
     }
     raft_log_slot_t *slot = s_slot (self, self->tail++);
     slot->piece = *piece;
+    slot->piece.silent_from = 0;
     log_batch_ref (piece->batch);
     self->bytes_end += piece->bytes;
     slot->bytes_end = self->bytes_end;
@@ -289,6 +290,16 @@ bool raft_log_find (raft_log_t *self, raft_index_t index, raft_log_piece_t *piec
     }
     *piece = s_slot (self, number)->piece;
     return true;
+}
+
+void raft_log_mark_silent (raft_log_t *self, raft_index_t from)
+{
+    for (uint64_t n = self->tail; n-- > self->head && s_slot (self, n)->piece.last >= from;) {
+        raft_log_piece_t *piece = &s_slot (self, n)->piece;
+        if (piece->silent_from == 0) {
+            piece->silent_from = piece->first > from ? piece->first : from;
+        }
+    }
 }
 
 raft_index_t raft_log_memory_first (const raft_log_t *self)

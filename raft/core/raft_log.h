@@ -37,7 +37,8 @@ typedef struct {
 typedef struct {
     log_batch_t *batch;
     raft_index_t first, last;
-    uint64_t bytes; // weight of first .. last
+    uint64_t bytes;           // weight of first .. last
+    raft_index_t silent_from; // whoever proposed entries from here on was answered; 0: nobody was
 } raft_log_piece_t;
 
 // What a look-up of a term finds.
@@ -91,6 +92,10 @@ void raft_log_truncate (raft_log_t *self, raft_index_t from);
 
 // The piece in memory that holds an entry (its batch is borrowed). False: it is not in memory.
 bool raft_log_find (raft_log_t *self, raft_index_t index, raft_log_piece_t *piece);
+
+// Whoever proposed entries from an index on has been answered. What is in memory is marked so;
+// marks once made stay.
+void raft_log_mark_silent (raft_log_t *self, raft_index_t from);
 
 // First index in memory; last + 1 when nothing is.
 raft_index_t raft_log_memory_first (const raft_log_t *self);

@@ -174,5 +174,6 @@ void raft_propose (raft_core_t *self, const raft_event_t *event, raft_effects_t 
                 dt_error_name (rc), batch->count, facts.bytes, why);
     raft_effect_t *effect = raft_effects_add (effects, RAFT_EFFECT_REFUSE);
     effect->refuse.batch = batch; // the reference moves on
+    effect->refuse.to = batch->count;
     effect->refuse.rc = rc;
 }

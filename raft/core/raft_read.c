@@ -390,7 +390,8 @@ int64_t raft_read_deadline_ns (const raft_core_t *self)
     int64_t deadline_ns = reads->nearest_deadline_ns;
     if (reads->unconfirmed > 0 && self->role == RAFT_FOLLOWER) {
         int64_t again_ns = reads->asked_ns + (int64_t) self->options.heartbeat_ms * 1000000;
-        deadline_ns = again_ns < deadline_ns ? again_ns : deadline_ns;
+        // In the past: the disk is in the way, which says so by itself.
+        deadline_ns = again_ns > self->now_ns && again_ns < deadline_ns ? again_ns : deadline_ns;
     }
     return deadline_ns;
 }

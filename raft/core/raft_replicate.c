@@ -106,6 +106,11 @@ void raft_replicate_on_reply (raft_core_t *self, const raft_message_t *message,
     peer->last = reply->last;
     peer->applied = reply->applied;
     peer->repairing = reply->repairing;
+    if (reply->repairing && reply->match < peer->match) {
+        // Its disk lost what it had acknowledged. It counts in no quorum until it has that back.
+        peer->match = reply->match;
+        raft_peer_probe (peer, peer->match + 1);
+    }
     if (reply->rejected) {
         s_on_rejected (self, peer, reply);
     } else {
@@ -231,11 +236,12 @@ static bool s_has_window (const raft_core_t *self, const raft_peer_t *peer)
 
 static void s_send_entries (raft_core_t *self, raft_peer_t *peer, raft_effects_t *effects)
 {
+    bool behind = peer->next < raft_log_first (self->log) || !s_reaches_back (self, peer);
+    if (behind && peer->state != RAFT_PEER_SNAPSHOT) {
+        s_need_snapshot (self, peer); // the log was compacted past it
+        return;
+    }
     while (s_has_window (self, peer)) {
-        if (!s_reaches_back (self, peer) || peer->next < raft_log_first (self->log)) {
-            s_need_snapshot (self, peer);
-            return;
-        }
         raft_log_piece_t piece;
         if (!raft_log_find (self->log, peer->next, &piece)) {
             s_fetch (self, peer, effects);

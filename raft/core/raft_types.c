@@ -62,6 +62,7 @@ const char *raft_effect_name (raft_effect_kind_t kind)
         [RAFT_EFFECT_SNAPSHOT_SEND] = "snapshot_send",
         [RAFT_EFFECT_SNAPSHOT_CANCEL] = "snapshot_cancel",
         [RAFT_EFFECT_INSTALL] = "install",
+        [RAFT_EFFECT_REPAIRED] = "repaired",
         [RAFT_EFFECT_CONFIG] = "config",
         [RAFT_EFFECT_CONFIG_ANSWER] = "config_answer",
         [RAFT_EFFECT_TRANSFER_ANSWER] = "transfer_answer",

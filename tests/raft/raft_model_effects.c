@@ -73,8 +73,9 @@ static void s_apply (model_t *self, const raft_effect_t *effect)
 static void s_refuse (model_t *self, const raft_effect_t *effect)
 {
     dt_assert (effect->refuse.rc == self->expected_refusal_rc);
-    dt_assert (effect->refuse.from < effect->refuse.batch->count);
-    self->seen_refusals += effect->refuse.batch->count - effect->refuse.from;
+    dt_assert (effect->refuse.from < effect->refuse.to);
+    dt_assert (effect->refuse.to == effect->refuse.batch->count);
+    self->seen_refusals += effect->refuse.to - effect->refuse.from;
 }
 
 static void s_read (model_t *self, const raft_effect_t *effect)

@@ -114,6 +114,7 @@ static void s_print_effect (dt_buffer_t *text, const raft_effect_t *effect)
                           effect->transfer_answer.leader,
                           effect->transfer_answer.why ? effect->transfer_answer.why : "");
         break;
+    case RAFT_EFFECT_REPAIRED:
     case RAFT_EFFECT_DRAINED:
     case RAFT_EFFECT_KINDS:
         break;
