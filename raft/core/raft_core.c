@@ -114,6 +114,11 @@ raft_core_t *raft_core_new (const raft_core_options_t *options)
     self->heard_ns = INT64_MIN;
     self->bound_until_ns = INT64_MIN;
     self->reads.fresh_ns = INT64_MIN;
+    // Questions of an earlier life may still be answered: number those of this one elsewhere.
+    dt_random_t numbers;
+    dt_random_init_stream (&numbers, options->seed, "questions");
+    self->reads.asked = dt_random_next (&numbers) >> 2;
+    self->reads.answered = self->reads.asked;
     self->repair_until = found->repair_until;
     self->commit = found->snapshot_index;
     self->handed = found->snapshot_index;
@@ -349,9 +354,9 @@ static void s_settle_drained (raft_core_t *self, raft_effects_t *effects)
     raft_effects_add (effects, RAFT_EFFECT_DRAINED);
 }
 
-// A damaged log is whole again once it agrees, durably, with a leader up to what it may have lost,
-// or with an entry of the leader's own term: whatever this disk had acknowledged and was committed
-// comes before that [DISK-12].
+// A damaged log is whole again once it agrees, durably, with a leader up to what it may have lost. Or
+// with an own entry of a leader of a later term: that one was elected without this node's vote, so its
+// log has whatever this disk had acknowledged and was committed [DISK-12].
 static void s_settle_repair (raft_core_t *self, raft_effects_t *effects)
 {
     raft_index_t sound = self->verified < self->durable ? self->verified : self->durable;
@@ -359,8 +364,9 @@ static void s_settle_repair (raft_core_t *self, raft_effects_t *effects)
     if (self->repair_until == 0 || self->role != RAFT_FOLLOWER || sound == 0) {
         return;
     }
-    bool own_term =
-        raft_log_term (self->log, sound, &term) == RAFT_TERM_KNOWN && term == self->hard_state.term;
+    bool own_term = raft_log_term (self->log, sound, &term) == RAFT_TERM_KNOWN &&
+                    term == self->hard_state.term &&
+                    term > self->options.recovered.hard_state.term;
     if (sound >= self->repair_until || own_term) {
         raft_trace (self, DT_LOG_WARN, "repaired: the log is whole again up to %lu", sound);
         self->repair_until = 0;

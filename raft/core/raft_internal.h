@@ -292,6 +292,8 @@ void raft_peers_forget (raft_core_t *self);
 raft_peer_t *raft_peers_find (raft_core_t *self, raft_node_id_t id);
 // Begin to find out anew where the peer's log agrees; nothing sent counts any more.
 void raft_peer_probe (raft_peer_t *peer, raft_index_t next);
+// It agrees up to next - 1: send on without waiting.
+void raft_peer_pipeline (raft_peer_t *peer);
 void raft_peer_note_flight (raft_peer_t *peer, raft_index_t last, uint64_t bytes);
 void raft_peer_note_match (raft_peer_t *peer, raft_index_t match);
 bool raft_peer_is_active (const raft_core_t *self, const raft_peer_t *peer);

@@ -129,6 +129,13 @@ void raft_peer_probe (raft_peer_t *peer, raft_index_t next)
     peer->flights_bytes = 0;
 }
 
+void raft_peer_pipeline (raft_peer_t *peer)
+{
+    peer->state = RAFT_PEER_PIPELINE;
+    peer->flights_count = 0; // what was sent as a probe is sent again from next on, or was acknowledged
+    peer->flights_bytes = 0;
+}
+
 void raft_peer_note_flight (raft_peer_t *peer, raft_index_t last, uint64_t bytes)
 {
     if (peer->flights_count == peer->flights_capacity) {

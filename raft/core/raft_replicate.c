@@ -59,10 +59,9 @@ static void s_on_accepted (raft_core_t *self, raft_peer_t *peer, const raft_appe
         if (peer->match > before && peer->match + 1 >= raft_log_first (self->log)) {
             raft_peer_probe (peer, peer->match + 1);
         }
-    } else if (peer->state == RAFT_PEER_PROBE && reply->match + 1 >= peer->next) {
-        peer->state = RAFT_PEER_PIPELINE;
-    } else if (peer->state == RAFT_PEER_PROBE && reply->round == self->lead.round) {
-        peer->state = RAFT_PEER_PIPELINE; // it agrees; its disk is still busy
+    } else if (peer->state == RAFT_PEER_PROBE &&
+               (reply->match + 1 >= peer->next || reply->round == self->lead.round)) {
+        raft_peer_pipeline (peer); // it agrees, though its disk may still be busy
     }
 }
 
