@@ -120,7 +120,7 @@ static void s_new_group (s_group_t *self, const raft_node_options_t *options,
     raft_group_connect (self->group, log_writer_actor (self->log_writer), machine_actor,
                         snapshot_actor, net_actor (net));
     raft_machine_host_connect (self->machine, raft_actor, snapshot_actor, net_actor (net));
-    raft_snapshots_connect (self->snapshots, raft_actor, machine_actor);
+    raft_snapshots_connect (self->snapshots, raft_actor, machine_actor, NULL);
     net_add_group (net, &(net_group_t){
                             .group_id = group->group_id,
                             .actor = raft_actor,

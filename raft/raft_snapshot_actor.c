@@ -1,244 +1,165 @@
 #include "raft/raft_snapshot_actor.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "actors/actor_host.h"
 #include "base/dt_assert.h"
 #include "base/dt_error.h"
 #include "base/dt_memory.h"
-#include "storage/snapshot_store.h"
+#include "raft/core/raft_message.h"
+#include "raft/raft_snapshot_internal.h"
+#include "raft/raft_snapshot_wire.h"
 
-enum { KEEP_DEFAULT = 2 };
-
-struct raft_snapshots {
-    actor_t *actor;                   // owned by its host
-    const dt_env_t *env;              // borrowed
-    raft_snapshots_options_t options; // name is not kept
-    char *directory;                  // owned
-    actor_t *group, *machine;         // whom it talks to
-    snapshot_store_t *store;          // NULL until SNAPSHOT_LOAD
-    // Saving; writer NULL: not saving, or it failed and the machine was told to end.
-    snapshot_writer_t *writer;
-    machine_snapshot_t *saving; // what is being saved
-    // Loading; reader NULL: not loading.
-    snapshot_reader_t *reader;
-    snapshot_info_t info; // of what is being loaded
-    bool loading_first;   // the next piece is the first
-    bool loading_last;    // the last piece was sent
+enum {
+    KEEP_DEFAULT = 2,
+    WINDOW_BYTES_DEFAULT = 2 * 1024 * 1024,
+    RESEND_MS_DEFAULT = 500,
+    RESEND_MAX_DEFAULT = 8,
+    IDLE_MS_DEFAULT = 60000,
+    LISTED_MAX = 64, // snapshots looked at when old ones are removed
+    FIBER_BUDGET = 16,
 };
+
+// --- messages ------------------------------------------------------------------------------------
 
 static void s_message_free (actor_message_t *message)
 {
     free (message);
 }
 
+static size_t s_message_bytes (uint16_t type)
+{
+    switch (type) {
+    case SNAPSHOT_LOAD:
+        return sizeof (snapshot_load_t);
+    case SNAPSHOT_SEND:
+        return sizeof (snapshot_send_t);
+    case SNAPSHOT_CANCEL:
+        return sizeof (snapshot_cancel_t);
+    case SNAPSHOT_LOADED:
+        return sizeof (snapshot_loaded_t);
+    case SNAPSHOT_SAVED:
+        return sizeof (snapshot_saved_t);
+    case SNAPSHOT_SENT:
+        return sizeof (snapshot_sent_t);
+    case SNAPSHOT_RECEIVED:
+        return sizeof (snapshot_received_t);
+    default:
+        dt_unreachable ();
+    }
+}
+
 void *raft_snapshots_message_new (uint16_t type)
 {
-    size_t bytes = type == SNAPSHOT_LOADED  ? sizeof (snapshot_loaded_t)
-                   : type == SNAPSHOT_SAVED ? sizeof (snapshot_saved_t)
-                                            : sizeof (actor_message_t);
-    actor_message_t *message = dt_zalloc (1, bytes);
+    actor_message_t *message = dt_zalloc (1, s_message_bytes (type));
     message->type = type;
     message->free_fn = s_message_free;
     return message;
 }
 
-static void s_ask_machine (raft_snapshots_t *self, uint16_t type)
+void raft_snapshots_send (raft_snapshots_t *self, uint32_t node_id, uint64_t term, uint8_t kind,
+                          dt_buffer_t *head, dt_blob_t *blob)
 {
-    actor_answer (self->actor, self->machine, raft_machine_message_new (type));
-}
-
-// --- loading -------------------------------------------------------------------------------------
-
-static void s_answer_loaded (raft_snapshots_t *self, int rc, bool found)
-{
-    snapshot_loaded_t *loaded = raft_snapshots_message_new (SNAPSHOT_LOADED);
-    loaded->rc = rc;
-    loaded->found = found;
-    if (rc == 0 && found) {
-        const snapshot_meta_t *meta = snapshot_reader_meta (self->reader);
-        loaded->bytes = self->info.file_bytes;
-        loaded->meta.index = meta->index;
-        loaded->meta.term = meta->term;
-        loaded->meta.cluster_time_ms = meta->cluster_time_ms;
-        loaded->meta.config_index = meta->config_index;
-        loaded->rc = raft_config_decode (meta->config, meta->config_bytes, &loaded->meta.config);
+    peer_message_t *message = peer_message_new ();
+    message->node_id = node_id;
+    message->group_id = self->options.identity.group_id;
+    message->term = term;
+    message->kind = kind;
+    message->channel = PEER_BULK;
+    message->head = *head;
+    *head = (dt_buffer_t){0};
+    if (blob) {
+        message->blob = blob;
+        message->data = dt_blob_data (blob);
+        message->bytes = dt_blob_bytes (blob);
     }
-    snapshot_reader_close (&self->reader);
-    actor_answer (self->actor, self->group, &loaded->message);
+    // Bounded by the windows of those who send, and by what they send of those who answer.
+    actor_answer (self->actor, self->peers, &message->message);
 }
 
-static void s_load_next (raft_snapshots_t *self)
+// --- removing old ones ---------------------------------------------------------------------------
+
+static int s_prune_once (raft_snapshots_t *self)
 {
-    const uint8_t *data;
-    size_t bytes;
-    int rc = snapshot_reader_next (self->reader, &data, &bytes);
-    if (rc != 0) {
-        s_answer_loaded (self, rc, true);
+    snapshot_info_t infos[LISTED_MAX];
+    int count = snapshot_store_list (self->store, infos, LISTED_MAX);
+    if (count < 0) {
+        return count;
+    }
+    // What was received and not installed yet is newer than what the group stands on.
+    unsigned needed = 0;
+    while (needed < (unsigned) count && needed < LISTED_MAX && infos[needed].index >= self->base) {
+        needed++;
+    }
+    if (needed == LISTED_MAX) {
+        return 0; // how many more are needed is not known
+    }
+    unsigned keep = self->options.keep;
+    return snapshot_store_prune (self->store, needed > keep ? needed : keep, NULL);
+}
+
+int raft_snapshots_prune (raft_snapshots_t *self)
+{
+    self->prune_again = true;
+    int rc = 0;
+    // One at a time: a second one would remove what the first one is removing.
+    while (rc == 0 && self->prune_again && !self->pruning) {
+        self->prune_again = false;
+        self->pruning = true;
+        rc = s_prune_once (self);
+        self->pruning = false;
+    }
+    return rc;
+}
+
+// --- the fibers ----------------------------------------------------------------------------------
+
+void raft_snapshots_fiber_start (raft_snapshots_t *self, const char *name, fiber_fn *fn,
+                                 void *argument)
+{
+    fiber_options_t options = {.budget = FIBER_BUDGET};
+    fiber_t *fiber = fiber_start (actor_group (self->actor), name, fn, argument, &options);
+    dt_assert (fiber);
+    self->fibers++;
+}
+
+void raft_snapshots_fiber_ended (raft_snapshots_t *self)
+{
+    self->fibers--;
+    fiber_condition_signal (self->ended);
+}
+
+// Messages of other nodes: which kinds there are is up to them.
+static void s_on_peer_message (raft_snapshots_t *self, peer_message_t *message)
+{
+    actor_message_t *whole = &message->message;
+    if (message->kind == RAFT_MESSAGE_SNAPSHOT_CHUNK && self->peers && self->store) {
+        raft_snapshot_receiver_take (self->receiver, message);
         return;
     }
-    machine_restore_t *restore = raft_machine_message_new (MACHINE_RESTORE);
-    restore->first = self->loading_first;
-    restore->last = bytes == 0;
-    self->loading_first = false;
-    self->loading_last = restore->last;
-    dt_buffer_append (&restore->bytes, data, bytes);
-    actor_answer (self->actor, self->machine, &restore->message);
+    if (message->kind == RAFT_MESSAGE_SNAPSHOT_REPLY) {
+        raft_snapshot_send_on_reply (self, message);
+    }
+    actor_message_free (&whole);
 }
-
-static int s_open_store (raft_snapshots_t *self)
-{
-    char path[1024];
-    snprintf (path, sizeof path, "%s/snapshots", self->directory);
-    return snapshot_store_open (
-        &(snapshot_store_options_t){
-            .vfs = self->options.vfs,
-            .env = self->env,
-            .directory = path,
-            .identity = self->options.identity,
-        },
-        &self->store);
-}
-
-static void s_on_load (raft_snapshots_t *self)
-{
-    int rc = s_open_store (self);
-    if (rc == 0) {
-        snapshot_report_t report;
-        rc = snapshot_store_newest (self->store, &self->info, &report);
-        if (report.damaged > 0) {
-            dt_log_error (self->env, actor_name (self->actor),
-                          "%u of %u snapshots are damaged; newest damaged: %s at offset %llu: %s",
-                          report.damaged, report.snapshots, report.file,
-                          (unsigned long long) report.offset, report.why);
-        }
-    }
-    if (rc == DT_ERR_NOT_FOUND) {
-        s_answer_loaded (self, 0, false);
-        return;
-    }
-    if (rc == 0) {
-        rc = snapshot_reader_open (self->store, self->info.index, self->info.term, &self->reader,
-                                   NULL);
-    }
-    if (rc != 0) {
-        s_answer_loaded (self, rc, true);
-        return;
-    }
-    self->loading_first = true;
-    s_load_next (self);
-}
-
-static void s_on_restored (raft_snapshots_t *self, const machine_restored_t *restored)
-{
-    if (restored->rc == 0 && !self->loading_last) {
-        s_load_next (self);
-        return;
-    }
-    int rc = restored->rc;
-    if (rc == 0 && restored->digest != self->info.state_digest) {
-        dt_log_error (self->env, actor_name (self->actor),
-                      "snapshot %llu does not give the state it was taken of",
-                      (unsigned long long) self->info.index);
-        rc = DT_ERR_CORRUPT;
-    }
-    if (rc == 0) {
-        dt_log_info (self->env, actor_name (self->actor), "snapshot %llu loaded, %llu bytes",
-                     (unsigned long long) self->info.index,
-                     (unsigned long long) self->info.total_bytes);
-    }
-    s_answer_loaded (self, rc, true);
-}
-
-// --- saving --------------------------------------------------------------------------------------
-
-static void s_end_saving (raft_snapshots_t *self, int rc, uint64_t bytes)
-{
-    if (rc != 0) {
-        dt_log_warn (self->env, actor_name (self->actor), "snapshot %llu could not be saved: %s",
-                     (unsigned long long) self->saving->meta.index, dt_error_text (rc));
-    }
-    snapshot_writer_abort (&self->writer);
-    s_ask_machine (self, MACHINE_SNAPSHOT_END);
-    snapshot_saved_t *saved = raft_snapshots_message_new (SNAPSHOT_SAVED);
-    saved->rc = rc;
-    saved->index = self->saving->meta.index;
-    saved->term = self->saving->meta.term;
-    saved->bytes = bytes;
-    actor_message_t *message = &self->saving->message;
-    self->saving = NULL;
-    actor_message_free (&message);
-    actor_answer (self->actor, self->group, &saved->message);
-}
-
-static void s_on_begun (raft_snapshots_t *self, machine_snapshot_t *begun)
-{
-    dt_assert (!self->saving);
-    self->saving = begun;
-    dt_buffer_t config = {0};
-    raft_config_encode (&begun->meta.config, &config);
-    snapshot_meta_t meta = {
-        .index = begun->meta.index,
-        .term = begun->meta.term,
-        .cluster_time_ms = begun->meta.cluster_time_ms,
-        .config_index = begun->meta.config_index,
-        .config = config.data,
-        .config_bytes = (uint32_t) config.bytes,
-    };
-    int rc = snapshot_writer_begin (self->store, &meta, &self->writer);
-    dt_buffer_deinit (&config);
-    if (rc != 0) {
-        s_end_saving (self, rc, 0);
-        return;
-    }
-    s_ask_machine (self, MACHINE_SNAPSHOT_NEXT);
-}
-
-static void s_on_chunk (raft_snapshots_t *self, const machine_chunk_t *chunk)
-{
-    // Ask for the next piece before the disk is busy with this one.
-    if (!chunk->done) {
-        s_ask_machine (self, MACHINE_SNAPSHOT_NEXT);
-    }
-    int rc = self->writer
-                 ? snapshot_writer_add (self->writer, chunk->bytes.data, chunk->bytes.bytes)
-                 : 0;
-    snapshot_info_t info = {0};
-    if (rc == 0 && chunk->done) {
-        rc = snapshot_writer_finish (&self->writer, self->saving->digest, &info);
-    }
-    if (rc == 0 && chunk->done) {
-        rc = snapshot_store_prune (self->store,
-                                   self->options.keep ? self->options.keep : KEEP_DEFAULT, NULL);
-    }
-    if (rc == 0 && chunk->done) {
-        dt_log_info (self->env, actor_name (self->actor), "snapshot %llu saved, %llu bytes",
-                     (unsigned long long) info.index, (unsigned long long) info.file_bytes);
-    }
-    if (chunk->done || rc != 0) {
-        s_end_saving (self, rc, info.file_bytes);
-    }
-}
-
-// --- the fiber -----------------------------------------------------------------------------------
 
 static void s_handle (raft_snapshots_t *self, actor_message_t *message)
 {
     switch (message->type) {
     case SNAPSHOT_LOAD:
-        s_on_load (self);
-        break;
     case MACHINE_RESTORED:
-        s_on_restored (self, (machine_restored_t *) message);
-        break;
     case MACHINE_SNAPSHOT_BEGUN:
-        s_on_begun (self, (machine_snapshot_t *) message);
-        return;
     case MACHINE_SNAPSHOT_CHUNK:
-        if (self->saving) {
-            s_on_chunk (self, (machine_chunk_t *) message);
-        }
+        raft_snapshot_disk_take (self->disk, message);
+        return;
+    case PEER_MESSAGE:
+        s_on_peer_message (self, (peer_message_t *) message);
+        return;
+    case SNAPSHOT_SEND:
+        raft_snapshot_send_begin (self, (snapshot_send_t *) message);
+        break;
+    case SNAPSHOT_CANCEL:
+        raft_snapshot_send_cancel (self, ((snapshot_cancel_t *) message)->node_id);
         break;
     default:
         dt_unreachable ();
@@ -249,6 +170,8 @@ static void s_handle (raft_snapshots_t *self, actor_message_t *message)
 static void s_run (void *argument)
 {
     raft_snapshots_t *self = argument;
+    raft_snapshots_fiber_start (self, "disk", raft_snapshot_disk_run, self->disk);
+    raft_snapshots_fiber_start (self, "receive", raft_snapshot_receiver_run, self->receiver);
     for (;;) {
         actor_message_t *message;
         int rc = actor_receive (self->actor, &message, FIBER_FOREVER);
@@ -259,18 +182,46 @@ static void s_run (void *argument)
             s_handle (self, message);
         }
     }
-    // A snapshot cut off by the stop is not one: it has no trailer, and goes.
-    snapshot_writer_abort (&self->writer);
-    snapshot_reader_close (&self->reader);
+    raft_snapshot_send_cancel (self, 0);
+    raft_snapshot_receiver_stop (self->receiver);
+    raft_snapshot_disk_stop (self->disk);
+    while (self->fibers > 0) {
+        (void) fiber_condition_wait (self->ended, FIBER_FOREVER);
+    }
     snapshot_store_close (&self->store);
+}
+
+// --- the object ----------------------------------------------------------------------------------
+
+static void s_set_default (uint32_t *option, uint32_t value)
+{
+    *option = *option ? *option : value;
+}
+
+static void s_set_options (raft_snapshots_t *self, const raft_snapshots_options_t *options)
+{
+    self->options = *options;
+    self->options.name = NULL;
+    self->options.keep = options->keep ? options->keep : KEEP_DEFAULT;
+    s_set_default (&self->options.piece_bytes, SNAPSHOT_PIECE_BYTES_MAX);
+    s_set_default (&self->options.window_bytes, WINDOW_BYTES_DEFAULT);
+    s_set_default (&self->options.resend_ms, RESEND_MS_DEFAULT);
+    s_set_default (&self->options.resend_max, RESEND_MAX_DEFAULT);
+    s_set_default (&self->options.idle_ms, IDLE_MS_DEFAULT);
+    dt_assert (self->options.piece_bytes <= SNAPSHOT_PIECE_BYTES_MAX);
+    dt_assert (self->options.piece_bytes <= self->options.window_bytes);
+    self->directory = dt_strdup (options->directory);
+    self->options.directory = self->directory;
 }
 
 raft_snapshots_t *raft_snapshots_new (actor_host_t *host, const raft_snapshots_options_t *options)
 {
     raft_snapshots_t *self = dt_zalloc (1, sizeof *self);
     self->env = actor_host_env (host);
-    self->options = *options;
-    self->directory = dt_strdup (options->directory);
+    s_set_options (self, options);
+    self->ended = fiber_condition_new ("ended");
+    self->disk = raft_snapshot_disk_new (self);
+    self->receiver = raft_snapshot_receiver_new (self);
     self->actor = actor_new (host, &(actor_options_t){
                                        .name = options->name,
                                        .run = s_run,
@@ -279,10 +230,12 @@ raft_snapshots_t *raft_snapshots_new (actor_host_t *host, const raft_snapshots_o
     return self;
 }
 
-void raft_snapshots_connect (raft_snapshots_t *self, actor_t *group, actor_t *machine)
+void raft_snapshots_connect (raft_snapshots_t *self, actor_t *group, actor_t *machine,
+                             actor_t *peers)
 {
     self->group = group;
     self->machine = machine;
+    self->peers = peers;
 }
 
 void raft_snapshots_destroy (raft_snapshots_t **self_p)
@@ -292,10 +245,9 @@ void raft_snapshots_destroy (raft_snapshots_t **self_p)
     if (!self) {
         return;
     }
-    if (self->saving) {
-        actor_message_t *message = &self->saving->message;
-        actor_message_free (&message);
-    }
+    raft_snapshot_disk_destroy (&self->disk);
+    raft_snapshot_receiver_destroy (&self->receiver);
+    fiber_condition_destroy (&self->ended);
     free (self->directory);
     free (self);
 }

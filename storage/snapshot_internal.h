@@ -24,6 +24,7 @@ struct snapshot_store {
     bool readonly;
     int failed;                                   // 0 or DT_ERR_DISK_FAILED, for ever
     uint32_t users;                               // writers and readers
+    uint32_t readers;                             // of them
     uint64_t writer_number;                       // for names of temporary files
     snapshot_verdict_t known[SNAPSHOT_KNOWN_MAX]; // what was verified, in no order
     uint32_t known_count;

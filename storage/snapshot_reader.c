@@ -123,6 +123,7 @@ int snapshot_reader_open_path (snapshot_store_t *store, const char *path, uint64
     self->in_order = true;
     self->why = "";
     store->users++;
+    store->readers++;
     int rc = store->vfs->ops->open (store->vfs, path, VFS_READ, &self->file);
     if (rc == 0) {
         rc = self->file->ops->size (self->file, &self->file_bytes);
@@ -187,6 +188,7 @@ void snapshot_reader_close (snapshot_reader_t **self_p)
         (void) self->file->ops->close (self->file); // opened for reading: nothing can be lost
     }
     self->store->users--;
+    self->store->readers--;
     free (self->path);
     free (self->head);
     free (self->chunk);

@@ -373,7 +373,9 @@ static int s_remove (snapshot_store_t *self, const snapshot_info_t *info)
     if (rc == 0) {
         rc = self->vfs->ops->sync_directory (self->vfs, self->directory);
     }
-    if (rc == 0) {
+    // A reader may have this file open, and goes on to its end: then it is given back whole, when
+    // the reader closes it.
+    if (rc == 0 && self->readers == 0) {
         rc = s_shrink (self, leftover);
     }
     if (rc == 0) {

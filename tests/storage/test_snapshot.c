@@ -434,6 +434,24 @@ START_TEST (reader_goes_on_when_its_snapshot_is_pruned)
 }
 END_TEST
 
+START_TEST (reader_goes_on_when_its_large_snapshot_is_pruned)
+{
+    enum { CHUNKS = 20 }; // more than is given back at once
+    ck_assert_int_eq (s_save (1, CHUNKS * SNAPSHOT_CHUNK_BYTES), 0);
+    snapshot_reader_t *reader = NULL;
+    ck_assert_int_eq (snapshot_reader_open (s_store, 1, 3, &reader, NULL), 0);
+    ck_assert_int_eq (s_save (2, 100), 0);
+    ck_assert_int_eq (snapshot_store_prune (s_store, 1, NULL), 0);
+    const uint8_t *data;
+    size_t bytes;
+    for (int chunk = 0; chunk < CHUNKS; chunk++) {
+        ck_assert_int_eq (snapshot_reader_next (reader, &data, &bytes), 0);
+        ck_assert_uint_eq (data[0], s_byte (1, (size_t) chunk * SNAPSHOT_CHUNK_BYTES));
+    }
+    snapshot_reader_close (&reader);
+}
+END_TEST
+
 START_TEST (full_disk_ends_only_the_writer)
 {
     vfs_sim_faults_t faults = {.capacity_bytes = 1024 * 1024};
@@ -610,6 +628,7 @@ int main (void)
     tcase_add_test (tcase, prune_keeps_the_newest);
     tcase_add_test (tcase, prune_removes_nothing_older_than_what_is_not_known_to_be_sound);
     tcase_add_test (tcase, reader_goes_on_when_its_snapshot_is_pruned);
+    tcase_add_test (tcase, reader_goes_on_when_its_large_snapshot_is_pruned);
     tcase_add_test (tcase, full_disk_ends_only_the_writer);
     tcase_add_test (tcase, every_failed_operation_is_final_and_leaves_the_old_snapshot);
     tcase_add_test (tcase, unreadable_snapshot_is_passed_over);
