@@ -354,9 +354,9 @@ static void s_settle_drained (raft_core_t *self, raft_effects_t *effects)
     raft_effects_add (effects, RAFT_EFFECT_DRAINED);
 }
 
-// A damaged log is whole again once it agrees, durably, with a leader up to what it may have lost. Or
-// with an own entry of a leader of a later term: that one was elected without this node's vote, so its
-// log has whatever this disk had acknowledged and was committed [DISK-12].
+// A damaged log is whole again once it agrees, durably, with a leader up to what it may have lost.
+// Or with an own entry of a leader of a later term: that one was elected without this node's vote,
+// so its log has whatever this disk had acknowledged and was committed [DISK-12].
 static void s_settle_repair (raft_core_t *self, raft_effects_t *effects)
 {
     raft_index_t sound = self->verified < self->durable ? self->verified : self->durable;
@@ -365,8 +365,7 @@ static void s_settle_repair (raft_core_t *self, raft_effects_t *effects)
         return;
     }
     bool own_term = raft_log_term (self->log, sound, &term) == RAFT_TERM_KNOWN &&
-                    term == self->hard_state.term &&
-                    term > self->options.recovered.hard_state.term;
+                    term == self->hard_state.term && term > self->options.recovered.hard_state.term;
     if (sound >= self->repair_until || own_term) {
         raft_trace (self, DT_LOG_WARN, "repaired: the log is whole again up to %lu", sound);
         self->repair_until = 0;

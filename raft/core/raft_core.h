@@ -159,6 +159,10 @@ uint32_t raft_core_peers (const raft_core_t *self, raft_peer_status_t *peers, ui
 // The name of a state in lower case.
 const char *raft_peer_state_name (raft_peer_state_t state);
 
+// Whether pieces of a snapshot that come from a node, sent in a term, may be stored: it leads this
+// one durably, so that no snapshot on the disk is of a later term than the hard state.
+bool raft_core_takes_snapshot (const raft_core_t *self, raft_node_id_t from, raft_term_t term);
+
 // The configuration in force, and its index; valid until the next step. NULL: none is known.
 const raft_config_at_t *raft_core_config (const raft_core_t *self);
 

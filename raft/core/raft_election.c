@@ -184,12 +184,30 @@ static void s_become_leader (raft_core_t *self, raft_effects_t *effects)
     raft_propose_first (self, effects);
 }
 
+// Whether this node may be needed as leader: it votes, or it did before a configuration that is not
+// committed yet. Of those whose log has that one, perhaps none is a voter in it; its own vote then
+// does not count [thesis 4.2.2].
+static bool s_is_eligible (const raft_core_t *self)
+{
+    if (!self->configs) {
+        return false;
+    }
+    const raft_config_at_t *latest = raft_config_stack_latest (self->configs);
+    raft_node_id_t id = self->options.node_id;
+    if (raft_config_is_voter (&latest->config, id)) {
+        return true;
+    }
+    return latest->index > self->commit &&
+           latest->index > raft_config_stack_floor (self->configs) &&
+           raft_config_is_voter (&raft_config_stack_at (self->configs, latest->index - 1)->config,
+                                 id);
+}
+
 // Why this node must not campaign now; NULL: it may. Appends in flight would make its last entry
 // uncertain [RAFT-3]; a damaged log may lack what it acknowledged [DISK-12].
 static const char *s_may_not_campaign (const raft_core_t *self)
 {
-    const raft_config_t *config = raft_core_config_now (self);
-    if (!config || !raft_config_is_voter (config, self->options.node_id)) {
+    if (!s_is_eligible (self)) {
         return "no voter";
     }
     if (self->stopping || self->install.index > 0 || self->repair_until > 0) {

@@ -18,6 +18,12 @@ bool raft_install_runs (const raft_core_t *self)
     return self->install.index > 0;
 }
 
+bool raft_core_takes_snapshot (const raft_core_t *self, raft_node_id_t from, raft_term_t term)
+{
+    return self->role == RAFT_FOLLOWER && self->leader == from && self->hard_state.term == term &&
+           raft_core_term_durable (self) && !self->stopping && !self->install.begun;
+}
+
 void raft_install_forget (raft_core_t *self)
 {
     free (self->install.config);
@@ -30,7 +36,7 @@ static const char *s_useless (const raft_core_t *self, raft_index_t index)
     if (self->role != RAFT_FOLLOWER || self->stopping) {
         return "this node does not follow";
     }
-    if (self->install.index > 0) {
+    if (self->install.begun || index <= self->install.index) {
         return "another one is being installed";
     }
     return index <= self->commit ? "everything in it is known committed" : NULL;
@@ -54,6 +60,7 @@ void raft_install_received (raft_core_t *self, const raft_event_t *event, raft_e
         self->commit = index;
         return;
     }
+    raft_install_forget (self);
     self->install = (raft_install_t){
         .index = index,
         .term = event->snapshot_received.term,

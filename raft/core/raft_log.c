@@ -376,6 +376,9 @@ void raft_log_truncate (raft_log_t *self, raft_index_t from)
     }
     if (self->tail > self->head) {
         s_cut_tail (self, from);
+        if (s_slot (self, self->tail - 1)->piece.last < self->first) {
+            s_pop_head (self); // what is left of it was compacted
+        }
     }
     raft_term_t term = 0;
     raft_term_lookup_t found = raft_log_term (self, from - 1, &term);

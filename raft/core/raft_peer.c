@@ -132,7 +132,8 @@ void raft_peer_probe (raft_peer_t *peer, raft_index_t next)
 void raft_peer_pipeline (raft_peer_t *peer)
 {
     peer->state = RAFT_PEER_PIPELINE;
-    peer->flights_count = 0; // what was sent as a probe is sent again from next on, or was acknowledged
+    peer->flights_count =
+        0; // what was sent as a probe is sent again from next on, or was acknowledged
     peer->flights_bytes = 0;
 }
 

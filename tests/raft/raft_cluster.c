@@ -35,8 +35,7 @@ void cluster_fail (cluster_t *self, const char *file, int line, const char *form
     va_start (arguments, format);
     vfprintf (stderr, format, arguments);
     va_end (arguments);
-    fprintf (stderr, " (%s:%d, at %.3f s)\nreplay: raft_cluster_run --seed %llu --verbose\n", file,
-             line, (double) self->now_ns / 1e9, (unsigned long long) self->options.seed);
+    fprintf (stderr, " (%s:%d, at %.3f s)\n", file, line, (double) self->now_ns / 1e9);
     abort ();
 }
 
@@ -520,12 +519,8 @@ static void s_fetched (cluster_t *self, cluster_node_t *node, const cluster_even
 static void s_received (cluster_t *self, cluster_node_t *node, const cluster_event_t *event)
 {
     const cluster_snapshot_t *snapshot = event->pointer;
-    if (snapshot->index > node->snapshot.index && node->taking.index == 0) {
-        raft_status_t status;
-        raft_core_status (node->core, &status);
-        if (status.role == RAFT_FAILED) {
-            return;
-        }
+    if (snapshot->index > node->snapshot.index && node->taking.index == 0 &&
+        raft_core_takes_snapshot (node->core, event->other, snapshot->sent_in)) {
         node->snapshot = *snapshot;
         cluster_step (self, node,
                       &(raft_event_t){.kind = RAFT_EVENT_SNAPSHOT_RECEIVED,

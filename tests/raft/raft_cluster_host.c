@@ -153,6 +153,7 @@ static void s_send_snapshot (cluster_t *self, cluster_node_t *node, const raft_e
                    (self->healing || dt_random_chance (&self->net, 3, 4));
     int64_t delay_ns = (int64_t) dt_random_between (&self->net, 5 * MS, 300 * MS);
     if (arrives) {
+        node->snapshot.sent_in = node->hard_state.term;
         cluster_push (
             self,
             (cluster_event_t){.kind = EVENT_SENT,

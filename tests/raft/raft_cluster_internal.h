@@ -36,6 +36,7 @@ typedef struct {
     uint64_t cluster_time_ms;
     raft_index_t config_index;
     raft_config_t config;
+    raft_term_t sent_in; // on its way: the sender's term
 } cluster_snapshot_t;
 
 typedef enum { WRITE_HARD_STATE, WRITE_APPEND, WRITE_TRUNCATE, WRITE_RESET } cluster_write_kind_t;

@@ -1,5 +1,6 @@
 // raft_cluster_run - clusters of raft cores under faults, seed by seed, each twice.
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,15 @@ const char *const dt_planted_names[] = {"none",
 #undef NAME
 };
 #endif
+
+static unsigned long long s_seed; // the one that runs, for whoever dies in it
+
+static void s_on_abort (int number)
+{
+    (void) number;
+    fflush (stdout);
+    fprintf (stderr, "replay: raft_cluster_run --seed %llu --verbose\n", s_seed);
+}
 
 static int s_usage (void)
 {
@@ -69,10 +79,12 @@ int main (int argc, char **argv)
             return s_usage ();
         }
     }
+    signal (SIGABRT, s_on_abort); // an assertion of a core does not know the seed
     raft_cluster_result_t sum = {0};
     for (unsigned long i = 0; i < seeds; i++, options.seed++) {
         raft_cluster_result_t first;
         raft_cluster_result_t second;
+        s_seed = options.seed;
         raft_cluster_run (&options, &first);
         if (!once) {
             raft_cluster_run (&options, &second);
