@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/dt_planted.h"
 #include "tests/raft/raft_cluster.h"
@@ -24,6 +25,8 @@ static void s_on_abort (int number)
     (void) number;
     fflush (stdout);
     fprintf (stderr, "replay: raft_cluster_run --seed %llu --verbose\n", s_seed);
+    fflush (stderr);
+    _exit (1);
 }
 
 static int s_usage (void)
