@@ -1,4 +1,5 @@
-// Codes, operations and flags of the store are those of docs/PROTOCOL.md and of the protocol's codec.
+// Codes, operations and flags of the store are those of docs/PROTOCOL.md and of the protocol's
+// codec.
 
 #include <check.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 
 START_TEST (every_code_stands_in_the_document_with_its_name)
 {
-    char *text = document_read ();
+    char *text = document_read ("PROTOCOL.md");
     char *place = strstr (text, "## 6. Codes");
     ck_assert_ptr_nonnull (place);
     char *end = strstr (place, "Codes from 64 on");

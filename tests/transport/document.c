@@ -5,9 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *document_read (void)
+#define CELLS_MAX 8
+
+char *document_read (const char *name)
 {
-    FILE *file = fopen (DT_SOURCE_DIR "/docs/PROTOCOL.md", "rb");
+    char path[512];
+    snprintf (path, sizeof path, "%s/docs/%s", DT_SOURCE_DIR, name);
+    FILE *file = fopen (path, "rb");
     ck_assert_ptr_nonnull (file);
     size_t room = 1 << 20;
     char *text = malloc (room);
@@ -52,4 +56,40 @@ int document_cells (char *line, char **cells, int cells_max)
         cells[count++] = cell;
     }
     return count;
+}
+
+int document_table (char *text, const char *title, int number_column, int name_column,
+                    document_row_t *rows, int rows_max)
+{
+    char *line, *cells[CELLS_MAX];
+    bool inside = false;
+    int count = 0;
+    while (document_line (&text, &line)) {
+        int cell_count = document_cells (line, cells, CELLS_MAX);
+        if (inside && cell_count == 0) {
+            break;
+        }
+        if (!inside) {
+            inside = cell_count > name_column && strcmp (cells[name_column], title) == 0;
+            continue;
+        }
+        if (cell_count > name_column && cell_count > number_column && cells[name_column][0] &&
+            cells[name_column][0] != '-') {
+            ck_assert_int_lt (count, rows_max);
+            rows[count].number = atoi (cells[number_column]);
+            rows[count++].name = cells[name_column];
+        }
+    }
+    ck_assert_msg (inside, "no table with %s", title);
+    return count;
+}
+
+void document_compare (const document_row_t *document, int document_count,
+                       const document_row_t *code, int code_count)
+{
+    for (int i = 0; i < code_count && i < document_count; i++) {
+        ck_assert_str_eq (document[i].name, code[i].name);
+        ck_assert_int_eq (document[i].number, code[i].number);
+    }
+    ck_assert_int_eq (document_count, code_count);
 }

@@ -11,58 +11,13 @@
 #include "transport/protocol.h"
 #include "transport/protocol_hello.h"
 
-#define CELLS_MAX 8
-
-typedef struct {
-    int number;
-    const char *name;
-} s_row_t;
-
-// Find "| number | name |" pairs in the table whose first line has `title` as cell `column`; pairs
-// stand in cells (number_column, name_column). Returns how many rows it took.
-static int s_table (char *text, const char *title, int number_column, int name_column,
-                    s_row_t *rows, int rows_max)
-{
-    char *line, *cells[CELLS_MAX];
-    bool inside = false;
-    int count = 0;
-    while (document_line (&text, &line)) {
-        int cell_count = document_cells (line, cells, CELLS_MAX);
-        if (inside && cell_count == 0) {
-            break;
-        }
-        if (!inside) {
-            inside = cell_count > name_column && strcmp (cells[name_column], title) == 0;
-            continue;
-        }
-        if (cell_count > name_column && cell_count > number_column && cells[name_column][0] &&
-            cells[name_column][0] != '-') {
-            ck_assert_int_lt (count, rows_max);
-            rows[count].number = atoi (cells[number_column]);
-            rows[count++].name = cells[name_column];
-        }
-    }
-    ck_assert_msg (inside, "no table with %s", title);
-    return count;
-}
-
-static void s_compare (const s_row_t *document, int document_count, const s_row_t *code,
-                       int code_count)
-{
-    for (int i = 0; i < code_count && i < document_count; i++) {
-        ck_assert_str_eq (document[i].name, code[i].name);
-        ck_assert_int_eq (document[i].number, code[i].number);
-    }
-    ck_assert_int_eq (document_count, code_count);
-}
-
 #define CHECK_TABLE(title, number_column, name_column, ...)                                        \
     do {                                                                                           \
-        static const s_row_t code[] = {__VA_ARGS__};                                               \
-        s_row_t rows[64];                                                                          \
-        char *text = document_read ();                                                             \
-        int count = s_table (text, title, number_column, name_column, rows, 64);                   \
-        s_compare (rows, count, code, sizeof code / sizeof *code);                                 \
+        static const document_row_t code[] = {__VA_ARGS__};                                        \
+        document_row_t rows[64];                                                                   \
+        char *text = document_read ("PROTOCOL.md");                                                \
+        int count = document_table (text, title, number_column, name_column, rows, 64);            \
+        document_compare (rows, count, code, sizeof code / sizeof *code);                          \
         free (text);                                                                               \
     } while (0)
 
@@ -77,13 +32,13 @@ END_TEST
 
 START_TEST (request_flags_are_those_of_the_document)
 {
-    char *text = document_read ();
+    char *text = document_read ("PROTOCOL.md");
     char *flags = strstr (text, "Request flags");
     ck_assert_ptr_nonnull (flags);
-    static const s_row_t code[] = {PROTOCOL_FLAG_TABLE (ROW_UPPER)};
-    s_row_t rows[64];
-    int count = s_table (flags, "name", 0, 1, rows, 64);
-    s_compare (rows, count, code, sizeof code / sizeof *code);
+    static const document_row_t code[] = {PROTOCOL_FLAG_TABLE (ROW_UPPER)};
+    document_row_t rows[64];
+    int count = document_table (flags, "name", 0, 1, rows, 64);
+    document_compare (rows, count, code, sizeof code / sizeof *code);
     free (text);
 }
 END_TEST
@@ -104,11 +59,11 @@ END_TEST
 
 START_TEST (error_codes_are_those_of_the_document)
 {
-    char *text = document_read ();
+    char *text = document_read ("PROTOCOL.md");
     char *codes = strstr (text, "Codes from 64 on");
     ck_assert_ptr_nonnull (codes);
-    s_row_t rows[64];
-    int count = s_table (codes, "name", 0, 1, rows, 64);
+    document_row_t rows[64];
+    int count = document_table (codes, "name", 0, 1, rows, 64);
     int expected = 0;
 #define CHECK_CODE(NAME, wire, sentence)                                                           \
     if (wire < 128) {                                                                              \
@@ -126,13 +81,13 @@ END_TEST
 
 START_TEST (hello_limits_and_status_names_are_in_the_document)
 {
-    char *text = document_read ();
+    char *text = document_read ("PROTOCOL.md");
 #define CHECK_LIMIT(member) ck_assert_ptr_nonnull (strstr (text, "`" #member "`"));
     PROTOCOL_HELLO_LIMIT_TABLE (CHECK_LIMIT)
     char *status = strstr (text, "- **status**");
     ck_assert_ptr_nonnull (status);
-    s_row_t rows[64];
-    int count = s_table (status, "name", 1, 0, rows, 64);
+    document_row_t rows[64];
+    int count = document_table (status, "name", 1, 0, rows, 64);
     int expected = 0;
 #define CHECK_STATUS(NAME, label)                                                                  \
     ck_assert_str_eq (protocol_status_name (PROTOCOL_STATUS_##NAME), label);                       \
