@@ -192,9 +192,9 @@ static void s_send_mail (actor_host_t *self)
 static void s_postman (void *argument)
 {
     actor_host_t *self = argument;
-    while (fiber_condition_wait (self->mail_waiting, FIBER_FOREVER) == 0) {
-        s_send_mail (self);
-    }
+    do {
+        s_send_mail (self); // what was posted to this host may have written before the first wait
+    } while (fiber_condition_wait (self->mail_waiting, FIBER_FOREVER) == 0);
     s_send_mail (self);
 }
 

@@ -34,6 +34,7 @@ typedef enum {
 } peer_channel_t;
 
 enum {
+    PEER_CHANNELS = 2,
     PEER_ENDPOINT_BYTES_MAX = 95,                           // without the NUL
     PEER_BODY_BYTES_MAX = 9 * 1024 * 1024,                  // of one message
     PEER_FRAME_BYTES_MAX = PEER_BODY_BYTES_MAX + 64 * 1024, // of one frame; enforced by libzmq
@@ -46,7 +47,9 @@ typedef struct {
     uint64_t term;           // the sender's
     uint8_t kind;            // of raft's; see raft/core/raft_message.h
     uint8_t channel;         // peer_channel_t
-    dt_buffer_t head;        // owned: first part of the body when sending; empty when receiving
+    dt_buffer_t head;        // owned: first part of the body when sending; empty when receiving.
+                             // When too much waits, messages of PEER_CONTROL without a second part
+                             // are dropped last: keep votes and heartbeats in the head
     dt_blob_t *blob;         // owned reference: memory of the second part; may be NULL
     const uint8_t *data;     // sending: second part of the body; receiving: the whole body; in blob
     size_t bytes;            // of data
@@ -75,8 +78,9 @@ typedef struct {
 
 peer_nodes_t *peer_nodes_new (uint32_t group_id, uint32_t count);
 
-// Told to every group that names the node. boot_id differs from the one told before exactly if the
-// node's process was started anew.
+// Told to every group that names the node when it is heard again after a silence, or in a new life,
+// and to a group that begins to name it while it is there. boot_id differs from the one told before
+// exactly if the node's process was started anew.
 typedef struct {
     actor_message_t message; // PEER_REACHED
     uint32_t node_id;

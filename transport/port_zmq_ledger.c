@@ -40,6 +40,7 @@ struct port_zmq_ledger {
 // handover through libzmq's queues would do, but is not visible to those who check for races.
 typedef struct {
     port_zmq_account_t *account;
+    bool keep; // set and read on the port's thread only
     atomic_size_t bytes;
 } s_body_t;
 
@@ -161,11 +162,17 @@ void *port_zmq_ledger_enter (port_zmq_account_t *account, size_t bytes)
 {
     s_body_t *body = dt_malloc (sizeof *body);
     body->account = account;
+    body->keep = false;
     atomic_fetch_add (&account->references, 1);
     atomic_fetch_add (&account->bytes, bytes);
     atomic_fetch_add (&account->total->bytes, bytes);
     atomic_store_explicit (&body->bytes, bytes, memory_order_release);
     return body;
+}
+
+void port_zmq_ledger_keep (void *hint)
+{
+    ((s_body_t *) hint)->keep = true;
 }
 
 void port_zmq_ledger_return (void *data, void *hint)
@@ -176,8 +183,10 @@ void port_zmq_ledger_return (void *data, void *hint)
     atomic_fetch_sub (&account->total->bytes, bytes);
     atomic_fetch_sub (&account->bytes, bytes);
     s_account_unref (account);
+    if (!body->keep) {
+        free (data);
+    }
     free (body);
-    free (data);
 }
 
 size_t port_zmq_ledger_bytes (const port_zmq_ledger_t *self)

@@ -37,6 +37,9 @@ void *port_zmq_ledger_enter (port_zmq_account_t *account, size_t bytes);
 // The body's bytes are written or dropped: frees `data` and settles the account. On any thread.
 void port_zmq_ledger_return (void *data, void *hint);
 
+// The body entered last was not taken by libzmq: its return leaves `data` with the caller.
+void port_zmq_ledger_keep (void *hint);
+
 // Bytes waiting over all clients.
 size_t port_zmq_ledger_bytes (const port_zmq_ledger_t *self);
 

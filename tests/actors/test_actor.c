@@ -215,6 +215,57 @@ START_TEST (messages_cross_hosts_complete_and_in_order)
 }
 END_TEST
 
+typedef struct {
+    actor_t *from, *to;
+    atomic_bool taken;
+} s_post_t;
+
+static void s_send_one (void *argument)
+{
+    s_post_t *self = argument;
+    actor_answer (self->from, self->to, s_number (1));
+}
+
+static void s_take_all (void *argument)
+{
+    s_post_t *self = argument;
+    actor_message_t *message;
+    while (actor_receive (self->to, &message, FIBER_FOREVER) == 0) {
+        actor_message_free (&message);
+        atomic_store (&self->taken, true);
+    }
+}
+
+static void s_do_nothing (void *argument)
+{
+    (void) argument;
+}
+
+START_TEST (mail_of_what_was_posted_before_the_host_ran_leaves)
+{
+    dt_env_t env;
+    dt_env_posix_init (&env, 2, DT_LOG_ERROR);
+    actor_system_t *system = actor_system_new (&env);
+    actor_host_t *one = actor_system_add_host (system, "one", false);
+    actor_host_t *two = actor_system_add_host (system, "two", false);
+    s_post_t post = {0};
+    post.from =
+        actor_new (one, &(actor_options_t){.name = "from", .run = s_do_nothing, .argument = &post});
+    post.to =
+        actor_new (two, &(actor_options_t){.name = "to", .run = s_take_all, .argument = &post});
+    ck_assert_int_eq (fiber_group_post (actor_group (post.from), s_send_one, &post), 0);
+    actor_system_start (system);
+    int64_t start_ns = env.now_ns (&env);
+    while (!atomic_load (&post.taken)) {
+        ck_assert_int_lt (env.now_ns (&env) - start_ns, INT64_C (20000000000));
+        zclock_sleep (1);
+    }
+    actor_system_join (system);
+    actor_system_destroy (&system);
+    ck_assert_int_eq (s_alive, 0);
+}
+END_TEST
+
 int main (void)
 {
     actor_system_init_process ();
@@ -224,6 +275,7 @@ int main (void)
     tcase_add_test (tcase, answers_are_taken_even_by_a_full_mailbox);
     tcase_add_test (tcase, stop_is_told_once_and_only_when_the_mailbox_is_empty);
     tcase_add_test (tcase, messages_cross_hosts_complete_and_in_order);
+    tcase_add_test (tcase, mail_of_what_was_posted_before_the_host_ran_leaves);
     Suite *suite = suite_create ("actors");
     suite_add_tcase (suite, tcase);
     SRunner *runner = srunner_create (suite);
