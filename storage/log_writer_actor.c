@@ -28,6 +28,11 @@ struct log_writer {
     bool failed;                   // the owner was told; nothing is done any more
     fiber_t *preparer;             // held: prepares segments
     fiber_condition_t *prepare;    // signalled when there is something to prepare
+    fiber_t *reader;               // held: reads
+    fiber_condition_t *read;       // signalled when there is something to read
+    actor_message_t *reads;        // log_writer_read_t that wait, oldest first
+    actor_message_t **reads_tail;  // where the next one goes
+    uint64_t cuts;                 // TRUNCATEs and RESETs carried out
     bool ending;                   // the main fiber has ended its loop
 };
 
@@ -46,6 +51,9 @@ static size_t s_message_bytes (uint16_t type)
         return sizeof (log_writer_index_t);
     case LOG_WRITER_READ:
         return sizeof (log_writer_read_t);
+    case LOG_WRITER_RESET:
+    case LOG_WRITER_RESET_DONE:
+        return sizeof (log_writer_reset_t);
     case LOG_WRITER_OPENED:
         return sizeof (log_writer_opened_t);
     case LOG_WRITER_APPENDED:
@@ -69,6 +77,7 @@ static void s_message_free (actor_message_t *message)
         break;
     case LOG_WRITER_OPENED:
         log_batch_unref (&((log_writer_opened_t *) message)->configs);
+        free (((log_writer_opened_t *) message)->terms);
         break;
     case LOG_WRITER_READ_DONE:
         log_batch_unref (&((log_writer_read_done_t *) message)->batch);
@@ -150,7 +159,19 @@ static void s_collect_config (log_batch_t **configs, const log_entry_t *entry)
     *configs = grown;
 }
 
-// Read what the log holds: its CONFIG entries and the cluster time of its last entry.
+static void s_note_term (log_writer_opened_t *opened, const log_entry_t *entry)
+{
+    size_t count = opened->terms_count;
+    if (count > 0 && opened->terms[count - 1].term == entry->term) {
+        return;
+    }
+    if ((count & (count + 1)) == 0) { // 0, 1, 3, 7, ...: full
+        opened->terms = dt_realloc (opened->terms, (2 * count + 1) * sizeof *opened->terms);
+    }
+    opened->terms[opened->terms_count++] = (log_writer_run_t){entry->index, entry->term};
+}
+
+// Read what the log holds: its CONFIG entries, its terms, the cluster time of its last entry.
 static int s_scan (log_writer_t *self, log_writer_opened_t *opened)
 {
     uint64_t index = log_store_first (self->store);
@@ -162,6 +183,7 @@ static int s_scan (log_writer_t *self, log_writer_opened_t *opened)
             return rc;
         }
         for (uint32_t i = 0; i < batch->count; i++) {
+            s_note_term (opened, &batch->entries[i]);
             if (batch->entries[i].type == LOG_ENTRY_CONFIG) {
                 s_collect_config (&opened->configs, &batch->entries[i]);
             }
@@ -265,10 +287,25 @@ static void s_on_append (log_writer_t *self, const log_writer_append_t *append)
 
 static void s_on_truncate (log_writer_t *self, uint64_t from)
 {
+    self->cuts++;
     int rc = log_store_truncate_suffix (self->store, from);
     if (rc != 0) {
         s_fail (self, rc);
     }
+}
+
+static void s_on_reset (log_writer_t *self, const log_writer_reset_t *reset)
+{
+    self->cuts++;
+    int rc = log_store_reset (self->store, reset->index, reset->term);
+    if (rc != 0) {
+        s_fail (self, rc);
+        return;
+    }
+    log_writer_reset_t *done = log_writer_message_new (LOG_WRITER_RESET_DONE);
+    done->index = reset->index;
+    done->term = reset->term;
+    s_answer (self, done);
 }
 
 static void s_on_compact (log_writer_t *self, uint64_t index)
@@ -279,17 +316,46 @@ static void s_on_compact (log_writer_t *self, uint64_t index)
     }
 }
 
-static void s_on_read (log_writer_t *self, const log_writer_read_t *read)
+static void s_read (log_writer_t *self, const log_writer_read_t *read)
 {
-    log_batch_t *batch;
-    int rc = log_store_read (self->store, read->first, read->last, read->bytes_max, &batch);
-    if (rc != 0) {
-        s_fail (self, rc);
-        return;
-    }
     log_writer_read_done_t *done = log_writer_message_new (LOG_WRITER_READ_DONE);
-    done->batch = batch;
+    done->first = read->first;
+    done->cookie = read->cookie;
+    done->rc =
+        log_store_read (self->store, read->first, read->last, read->bytes_max, &done->batch);
+    if (done->rc != 0 && done->rc != DT_ERR_NOT_FOUND) {
+        s_fail (self, done->rc);
+    }
     s_answer (self, done);
+}
+
+static void s_queue_read (log_writer_t *self, actor_message_t *message)
+{
+    message->next = NULL;
+    *self->reads_tail = message;
+    self->reads_tail = &message->next;
+    fiber_condition_signal_later (self->read);
+}
+
+// The reader: a flush does not wait for it, nor it for a flush.
+static void s_run_reads (void *argument)
+{
+    log_writer_t *self = argument;
+    while (!self->ending) {
+        actor_message_t *message = self->reads;
+        if (!message) {
+            fiber_condition_wait (self->read, FIBER_FOREVER);
+            continue;
+        }
+        self->reads = message->next;
+        if (!self->reads) {
+            self->reads_tail = &self->reads;
+        }
+        if (self->store && !self->failed) {
+            s_read (self, (log_writer_read_t *) message);
+        }
+        actor_message_free (&message);
+    }
 }
 
 // Only the newest of the hard states that piled up has to reach the disk.
@@ -329,6 +395,7 @@ static void s_flush (log_writer_t *self)
     }
     log_writer_appended_t *appended = log_writer_message_new (LOG_WRITER_APPENDED);
     appended->index = durable;
+    appended->cuts = self->cuts;
     if (log_store_term (self->store, durable, &appended->term) == 0 && durable > 0) {
         s_answer (self, appended);
     } else {
@@ -359,7 +426,10 @@ static void s_handle (log_writer_t *self, actor_message_t *message)
         s_on_compact (self, ((log_writer_index_t *) message)->index);
         break;
     case LOG_WRITER_READ:
-        s_on_read (self, (log_writer_read_t *) message);
+        s_queue_read (self, message);
+        return;
+    case LOG_WRITER_RESET:
+        s_on_reset (self, (log_writer_reset_t *) message);
         break;
     default:
         dt_unreachable ();
@@ -440,6 +510,8 @@ static void s_run (void *argument)
     log_writer_t *self = argument;
     self->preparer = fiber_start (actor_group (self->actor), "prepare", s_prepare, self, NULL);
     fiber_hold (self->preparer);
+    self->reader = fiber_start (actor_group (self->actor), "read", s_run_reads, self, NULL);
+    fiber_hold (self->reader);
     for (;;) {
         actor_message_t *message;
         int rc = actor_receive (self->actor, &message, s_deadline_ns (self));
@@ -459,6 +531,9 @@ static void s_run (void *argument)
     fiber_condition_signal_all (self->prepare);
     fiber_join (self->preparer, FIBER_FOREVER);
     fiber_release (&self->preparer);
+    fiber_condition_signal_all (self->read);
+    fiber_join (self->reader, FIBER_FOREVER);
+    fiber_release (&self->reader);
     s_idle (self);
     log_store_close (&self->store);
     hard_state_close (&self->hard_state);
@@ -472,6 +547,8 @@ log_writer_t *log_writer_new (actor_host_t *host, const log_writer_options_t *op
     self->directory = dt_strdup (options->directory);
     self->options.directory = self->directory;
     self->prepare = fiber_condition_new ("segment to prepare");
+    self->read = fiber_condition_new ("entries to read");
+    self->reads_tail = &self->reads;
     self->marked = true;
     self->actor = actor_new (host, &(actor_options_t){
                                        .name = options->name,
@@ -487,6 +564,12 @@ void log_writer_destroy (log_writer_t **self_p)
     *self_p = NULL;
     if (self) {
         free (self->persist);
+        while (self->reads) {
+            actor_message_t *message = self->reads;
+            self->reads = message->next;
+            actor_message_free (&message);
+        }
+        fiber_condition_destroy (&self->read);
         fiber_condition_destroy (&self->prepare);
         free (self->directory);
         free (self);

@@ -4,7 +4,7 @@
 // fiber), and answers. Group commit is what its loop does: whatever has arrived while the disk was
 // busy goes into the next write and sync. Errors of the disk are final [DISK-10]: one FAILED
 // answer, after that every request is dropped, the group has failed. A second fiber prepares log
-// segments ahead of their use.
+// segments ahead of their use, a third one reads: for a replay, or for a follower that is behind.
 //
 // All messages come from one actor, the owner; it sends OPEN first.
 
@@ -35,12 +35,14 @@ enum {
     LOG_WRITER_PERSIST,    // log_writer_persist_t: answered by PERSISTED
     LOG_WRITER_TRUNCATE,   // log_writer_index_t: drop entries from index on
     LOG_WRITER_COMPACT,    // log_writer_index_t: entries up to index are not needed any more
-    LOG_WRITER_READ,       // log_writer_read_t: answered by READ_DONE
+    LOG_WRITER_READ,       // log_writer_read_t: answered by READ_DONE, in order of the READs
+    LOG_WRITER_RESET,      // log_writer_reset_t: drop all entries; answered by RESET_DONE
     // Log writer to owner.
     LOG_WRITER_OPENED = 150, // log_writer_opened_t
     LOG_WRITER_APPENDED,     // log_writer_appended_t
     LOG_WRITER_PERSISTED,    // log_writer_persist_t
     LOG_WRITER_READ_DONE,    // log_writer_read_done_t
+    LOG_WRITER_RESET_DONE,   // log_writer_reset_t
     LOG_WRITER_FULL,         // log_writer_full_t: the disk is full, or is not any more
     LOG_WRITER_FAILED,       // log_writer_failed_t: final
 };
@@ -53,6 +55,12 @@ typedef struct {
     bool is_new;             // a missing hard state is no error: create it [DISK-13]
 } log_writer_open_t;
 
+// Entries from `first` on, up to the next run, have this term.
+typedef struct {
+    uint64_t first;
+    uint64_t term;
+} log_writer_run_t;
+
 typedef struct {
     actor_message_t message;
     int rc;                        // 0, or why the group cannot start
@@ -62,6 +70,8 @@ typedef struct {
     uint64_t last_cluster_time_ms; // of the entry at last
     uint64_t bytes;                // of the log
     log_batch_t *configs;          // owned: its CONFIG entries, not contiguous; NULL: none
+    log_writer_run_t *terms;       // owned: of its entries, ascending
+    size_t terms_count;            // of terms
 } log_writer_opened_t;
 
 typedef struct {
@@ -74,6 +84,7 @@ typedef struct {
     actor_message_t message;
     uint64_t index; // durable up to here
     uint64_t term;  // of that entry
+    uint64_t cuts;  // TRUNCATEs and RESETs carried out before
 } log_writer_appended_t;
 
 typedef struct {
@@ -90,12 +101,21 @@ typedef struct {
     actor_message_t message;
     uint64_t first, last; // wanted
     size_t bytes_max;     // at least one entry is read
+    uint64_t cookie;      // the owner's; comes back
 } log_writer_read_t;
 
 typedef struct {
     actor_message_t message;
-    log_batch_t *batch; // owned: a first part of what was wanted
+    int rc;             // 0, or NOT_FOUND: the entry was cut off or compacted meanwhile
+    uint64_t first;     // as asked for
+    uint64_t cookie;    // as asked for
+    log_batch_t *batch; // owned: a first part of what was wanted; NULL: rc is not 0
 } log_writer_read_done_t;
+
+typedef struct {
+    actor_message_t message;
+    uint64_t index, term; // the log goes on behind this entry, the last of a durable snapshot
+} log_writer_reset_t;
 
 typedef struct {
     actor_message_t message;
