@@ -11,6 +11,7 @@
 #include "actors/actor_system.h"
 #include "base/dt_env_posix.h"
 #include "base/dt_error.h"
+#include "base/dt_hash.h"
 #include "base/dt_memory.h"
 #include "dtkv/dtd_config.h"
 #include "dtkv/dtkv_machine.h"
@@ -19,6 +20,7 @@
 #include "storage/vfs_posix.h"
 #include "storage/vfs_uring.h"
 #include "transport/port_zmq.h"
+
 #include "transport/transport_context.h"
 
 #define DTD_VERSION "0.1.0"
@@ -35,6 +37,7 @@ typedef struct {
     uint64_t cluster_id;    // of the data directory
     void *zmq_context;      // of the client port
     transport_port_t *port; // until the node owns it
+    peer_port_t *peer_port; // the same; NULL: no other nodes
     actor_system_t *system; //
     raft_node_placement_t placement;
     vfs_uring_t *node_vfs; // the actors' way to the disk
@@ -133,8 +136,17 @@ static int s_open_port (dtd_t *self)
     if (!self->zmq_context) {
         return DT_ERR_IO;
     }
-    return port_zmq_new (&self->port, self->zmq_context, &self->env,
-                         &(port_zmq_options_t){.endpoint = self->config.service});
+    int rc = port_zmq_new (&self->port, self->zmq_context, &self->env,
+                           &(port_zmq_options_t){.endpoint = self->config.service});
+    return rc;
+}
+
+// A number of this data directory: it cannot come back under the same one once it was lost.
+static uint64_t s_directory_id (const dtd_t *self)
+{
+    const data_dir_identity_t *identity = data_dir_identity (self->data_dir);
+    const uint64_t words[] = {identity->cluster_id, identity->node_id, identity->created_ms};
+    return dt_hash64 (words, sizeof words, 0) | 1;
 }
 
 static void s_new_node (dtd_t *self)
@@ -144,13 +156,23 @@ static void s_new_node (dtd_t *self)
     raft_node_group_t groups[DTD_GROUPS_MAX];
     for (size_t i = 0; i < self->config.groups_count; i++) {
         store.hash_seed = self->env.entropy (&self->env);
-        groups[i] = (raft_node_group_t){self->config.groups[i], dtkv_machine_new (&store)};
+        groups[i] = (raft_node_group_t){
+            .group_id = self->config.groups[i],
+            .machine = dtkv_machine_new (&store),
+            .bootstrap = self->config.join ? NULL : self->config.members,
+        };
     }
     raft_node_options_t options = {
         .system = self->system,
         .placement = self->placement,
         .vfs = vfs_uring_vfs (self->node_vfs),
         .port = self->port,
+        .peer_port = self->peer_port,
+        .boot_id = self->env.entropy (&self->env) | 1,
+        .directory_id = s_directory_id (self),
+        .election_timeout_ms = self->config.election_timeout_ms,
+        .heartbeat_ms = self->config.heartbeat_ms,
+        .no_lease = !self->config.read_lease,
         .cluster_id = self->cluster_id,
         .node_id = self->config.node_id,
         .is_new = true,
@@ -164,6 +186,7 @@ static void s_new_node (dtd_t *self)
     options.limits.frame_bytes_max = PROTOCOL_FRAME_BYTES_MAX;
     options.limits.in_flight_max = self->config.in_flight_max;
     self->port = NULL;
+    self->peer_port = NULL;
     self->node = raft_node_new (&options);
 }
 
@@ -251,6 +274,9 @@ static void s_free (dtd_t *self)
     actor_system_destroy (&self->system);
     if (self->port) {
         self->port->close (&self->port);
+    }
+    if (self->peer_port) {
+        self->peer_port->close (&self->peer_port);
     }
     vfs_uring_destroy (&self->node_vfs);
     if (self->zmq_context) {

@@ -6,10 +6,11 @@
 
 #include "base/dt_error.h"
 #include "base/dt_memory.h"
+#include "dtkv/dtd_members.h"
 
 extern char **environ;
 
-enum { FILE_BYTES_MAX = 64 * 1024, VALUE_BYTES_MAX = 1024 };
+enum { FILE_BYTES_MAX = 64 * 1024, VALUE_BYTES_MAX = 8192 };
 
 typedef enum {
     KIND_TEXT,
@@ -33,11 +34,19 @@ typedef struct {
 
 static const char *const s_placements[] = {"auto", "compact", "spread", NULL};
 static const char *const s_disks[] = {"auto", "io_uring", "thread", NULL};
+static const char *const s_no_yes[] = {"no", "yes", NULL};
 static const char *const s_levels[] = {"debug", "info", "warn", "error", NULL};
 
 enum {
     SET_DATA_DIR,
     SET_SERVICE,
+    SET_REPLICATE,
+    SET_MEMBERS,
+    SET_OBSERVERS,
+    SET_JOIN,
+    SET_ELECTION_TIMEOUT,
+    SET_HEARTBEAT,
+    SET_READ_LEASE,
     SET_NODE_ID,
     SET_CLUSTER_ID,
     SET_GROUPS,
@@ -64,6 +73,21 @@ static const s_setting_t s_settings[SETTINGS] = {
     [SET_SERVICE] =
         {"service", KIND_TEXT, "tcp://127.0.0.1:9332", 1, 0, NULL,
          "endpoint for clients; tcp://*:9332 serves every network: only on trusted ones"},
+    [SET_REPLICATE] = {"replicate", KIND_TEXT, "", 0, 0, NULL,
+                       "endpoint for other nodes, like tcp://10.0.0.1:9331; empty: there are none"},
+    [SET_MEMBERS] = {"members", KIND_TEXT, "", 0, 0, NULL,
+                     "voters a new group begins with: 1=PEER,SERVICE 2=PEER,SERVICE ...; "
+                     "empty: this node alone"},
+    [SET_OBSERVERS] = {"observers", KIND_TEXT, "", 0, 0, NULL,
+                       "observers a new group begins with, in the same form"},
+    [SET_JOIN] = {"join", KIND_CHOICE, "no", 0, 0, s_no_yes,
+                  "yes: this node begins nothing and waits until a cluster adds it"},
+    [SET_ELECTION_TIMEOUT] = {"election-time", KIND_DURATION, "1s", 50, 60000, NULL,
+                              "silence of a leader after which another is elected, at least"},
+    [SET_HEARTBEAT] = {"heartbeat", KIND_DURATION, "100ms", 5, 6000, NULL,
+                       "how often a leader shows that it lives"},
+    [SET_READ_LEASE] = {"read-lease", KIND_CHOICE, "yes", 0, 0, s_no_yes,
+                        "no: linearizable reads always ask a quorum"},
     [SET_NODE_ID] = {"node-id", KIND_NUMBER, "1", 1, UINT32_MAX, NULL, "number of this node"},
     [SET_CLUSTER_ID] = {"cluster-id", KIND_NUMBER, "0", 0, UINT64_MAX, NULL,
                         "number of the cluster; 0: drawn when the data directory is made"},
@@ -358,6 +382,67 @@ static int s_parse_groups (dtd_config_t *self, const s_setting_t *setting, const
     return rc;
 }
 
+static int s_add_members (dtd_config_t *self, const s_texts_t *texts, int at)
+{
+    const char *place = NULL;
+    const char *why = NULL;
+    int rc = dtd_members_parse (texts->values[at], at == SET_OBSERVERS, self->members, &place, &why);
+    return rc == 0 ? 0 : s_usage ("%s: '%.60s': %s", s_settings[at].name, place, why);
+}
+
+// Who begins a new group: the members named, or this node alone.
+static int s_convert_cluster (dtd_config_t *self, const s_texts_t *texts, const uint64_t *numbers,
+                              const int *choices)
+{
+    self->node_id = (uint32_t) numbers[SET_NODE_ID];
+    self->cluster_id = numbers[SET_CLUSTER_ID];
+    self->replicate = dt_strdup (texts->values[SET_REPLICATE]);
+    self->join = choices[SET_JOIN] == 1;
+    self->election_timeout_ms = (uint32_t) numbers[SET_ELECTION_TIMEOUT];
+    self->heartbeat_ms = (uint32_t) numbers[SET_HEARTBEAT];
+    self->read_lease = choices[SET_READ_LEASE] == 1;
+    self->members = dt_zalloc (1, sizeof *self->members);
+    if (self->heartbeat_ms * 3 > self->election_timeout_ms) {
+        return s_usage ("heartbeat: at most a third of election-time, or a lost one elects another "
+                        "leader");
+    }
+    int rc = s_add_members (self, texts, SET_MEMBERS);
+    if (rc == 0) {
+        rc = s_add_members (self, texts, SET_OBSERVERS);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    bool named = self->members->voters.count > 0;
+    if (!named && self->members->observers.count > 0) {
+        return s_usage ("observers: name the voters too, by members");
+    }
+    if (self->join && named) {
+        return s_usage ("join: a node that joins begins no group; leave members out");
+    }
+    if ((named || self->join) && !*self->replicate) {
+        return s_usage ("replicate: give this node an endpoint for other nodes, like "
+                        "tcp://127.0.0.1:9331");
+    }
+    if ((named || self->join) && self->cluster_id == 0) {
+        return s_usage ("cluster-id: give all nodes of a cluster the same number, not 0");
+    }
+    if (named && !raft_config_is_member (self->members, self->node_id)) {
+        return s_usage ("members: node %u (node-id) is not among them", self->node_id);
+    }
+    if (!named && !self->join) {
+        raft_node_info_t me = {.id = self->node_id};
+        raft_node_list_add (&self->members->voters, self->node_id);
+        if (*self->replicate && strlen (self->replicate) <= RAFT_ENDPOINT_BYTES_MAX &&
+            strlen (texts->values[SET_SERVICE]) <= RAFT_ENDPOINT_BYTES_MAX) {
+            strcpy (me.peer, self->replicate);
+            strcpy (me.service, texts->values[SET_SERVICE]);
+            raft_config_describe (self->members, &me);
+        }
+    }
+    return 0;
+}
+
 static int s_convert (dtd_config_t *self, const s_texts_t *texts)
 {
     uint64_t numbers[SETTINGS] = {0};
@@ -395,12 +480,14 @@ static int s_convert (dtd_config_t *self, const s_texts_t *texts)
     if (numbers[SET_SEGMENT_BYTES] % 4096 != 0) {
         return s_usage ("segment-size must be a multiple of 4KiB");
     }
+    int rc = s_convert_cluster (self, texts, numbers, choices);
+    if (rc != 0) {
+        return rc;
+    }
     self->data_dir = dt_strdup (texts->values[SET_DATA_DIR]);
     self->service = dt_strdup (texts->values[SET_SERVICE]);
     self->log_file = dt_strdup (texts->values[SET_LOG_FILE]);
     self->pid_file = dt_strdup (texts->values[SET_PID_FILE]);
-    self->node_id = (uint32_t) numbers[SET_NODE_ID];
-    self->cluster_id = numbers[SET_CLUSTER_ID];
     self->placement = (dtd_placement_t) choices[SET_PLACEMENT];
     self->disk = (dtd_disk_t) choices[SET_DISK];
     self->segment_bytes = numbers[SET_SEGMENT_BYTES];
@@ -462,6 +549,9 @@ void dtd_config_help (void)
     printf ("\nexamples:\n"
             "  dtd --data-dir /var/lib/dongting\n"
             "  dtd --config /etc/dongting/dtd.zpl --log-level debug\n"
+            "  dtd --node-id 1 --cluster-id 7 --data-dir ./1 --replicate tcp://127.0.0.1:9331 \\\n"
+            "      --members \"1=tcp://127.0.0.1:9331,tcp://127.0.0.1:9332 "
+            "2=tcp://127.0.0.1:9341,tcp://127.0.0.1:9342 ...\"\n"
             "  DTD_SERVICE=tcp://127.0.0.1:7000 dtd --data-dir ./a --groups 1,2\n"
             "\nexit codes: 0 stopped in order, 1 failed, 2 usage or configuration, 9 data corrupt, "
             "10 in use\n");
@@ -475,6 +565,8 @@ void dtd_config_deinit (dtd_config_t *self)
     free (self->texts);
     free (self->data_dir);
     free (self->service);
+    free (self->replicate);
+    free (self->members);
     free (self->log_file);
     free (self->pid_file);
     *self = (dtd_config_t){0};

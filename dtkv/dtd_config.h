@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/dt_env.h"
+#include "raft/core/raft_config.h"
 
 enum { DTD_GROUPS_MAX = 64 };
 
@@ -30,6 +31,12 @@ typedef enum {
 typedef struct {
     char *data_dir;                  // owned; directory of everything the node keeps
     char *service;                   // owned; endpoint for clients
+    char *replicate;                 // owned; endpoint for other nodes; "": there are none
+    raft_config_t *members;          // owned; what a new group begins with; no voters: join
+    bool join;                       // begin nothing, wait to be added
+    uint32_t election_timeout_ms;
+    uint32_t heartbeat_ms;
+    bool read_lease;                 // leaders answer reads by their lease
     char *log_file;                  // owned; "": standard error
     char *pid_file;                  // owned; "": none
     uint32_t node_id;                // from 1

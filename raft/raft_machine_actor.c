@@ -142,7 +142,7 @@ static void s_bound_replies (raft_machine_host_t *self)
 
 static void s_apply (raft_machine_host_t *self, const machine_apply_t *apply)
 {
-    const net_requests_t *requests = apply->batch->origin;
+    const net_requests_t *requests = apply->silent ? NULL : apply->batch->origin;
     for (uint64_t i = apply->first; i <= apply->last; i++) {
         const log_entry_t *entry = log_batch_entry (apply->batch, i);
         uint64_t index = entry->index;

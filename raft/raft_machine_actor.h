@@ -45,6 +45,7 @@ typedef struct {
     actor_message_t message;
     log_batch_t *batch;   // owned reference; its origin is a net_requests_t, or NULL
     uint64_t first, last; // part of it
+    bool silent;          // whoever asked has been answered: no replies
 } machine_apply_t;
 
 typedef struct {

@@ -14,7 +14,11 @@
 
 #define STOP_NAP_US 200
 
-enum { SPARES_MAX = LOG_SPARES_LIMIT - LOG_SPARES_DEFAULT };
+enum {
+    SPARES_MAX = LOG_SPARES_LIMIT - LOG_SPARES_DEFAULT,
+    LOG_KEEP_ENTRIES = 10000,
+    LOG_RETAIN_BYTES = 32 * 1024 * 1024,
+};
 
 typedef struct {
     uint32_t group_id;
@@ -27,6 +31,7 @@ typedef struct {
 struct raft_node {
     const dt_env_t *env;  // borrowed
     net_t *net;           //
+    peers_t *peers;       // NULL: no other nodes
     s_group_t *groups;    // owned
     size_t groups_count;  //
     actor_t **stop_order; // owned: actors, in the order in which they are stopped
@@ -35,11 +40,28 @@ struct raft_node {
     bool stop_asked;      // stop_order[stop_next] was asked
 };
 
+// Requests about the group itself.
+static bool s_is_admin (uint32_t operation)
+{
+    switch (operation) {
+    case PROTOCOL_STATUS:
+    case PROTOCOL_SNAPSHOT_TAKE:
+    case PROTOCOL_TRANSFER_LEADER:
+    case PROTOCOL_CONFIG_GET:
+    case PROTOCOL_CONFIG_PREPARE:
+    case PROTOCOL_CONFIG_COMMIT:
+    case PROTOCOL_CONFIG_ABORT:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static int s_check (void *argument, uint32_t operation, const uint8_t *body, size_t bytes,
                     uint16_t *kind, const char **text)
 {
     const raft_machine_t *machine = argument;
-    if (operation == PROTOCOL_STATUS || operation == PROTOCOL_SNAPSHOT_TAKE) {
+    if (s_is_admin (operation)) {
         *kind = NET_ADMIN;
         return 0;
     }
@@ -49,20 +71,33 @@ static int s_check (void *argument, uint32_t operation, const uint8_t *body, siz
     return code;
 }
 
-static raft_group_t *s_new_raft_group (const raft_node_options_t *options, uint32_t group_id)
+static raft_group_t *s_new_raft_group (const raft_node_options_t *options,
+                                       const raft_node_group_t *group)
 {
     char name[64];
-    snprintf (name, sizeof name, "raft-%u", group_id);
-    return raft_group_new (options->placement.raft,
-                           &(raft_group_options_t){
-                               .name = name,
-                               .group_id = group_id,
-                               .node_id = options->node_id,
-                               .is_new = options->is_new,
-                               .bootstrap = raft_config_sole (options->node_id),
-                               .snapshot_after_bytes = options->snapshot_after_bytes,
-                               .snapshot_after_entries = options->snapshot_after_entries,
-                           });
+    snprintf (name, sizeof name, "raft-%u", group->group_id);
+    raft_group_options_t *wanted = dt_zalloc (1, sizeof *wanted);
+    wanted->name = name;
+    wanted->group_id = group->group_id;
+    wanted->node_id = options->node_id;
+    wanted->directory_id = options->directory_id;
+    wanted->is_new = options->is_new;
+    wanted->has_bootstrap = options->is_new && group->bootstrap;
+    if (wanted->has_bootstrap) {
+        wanted->bootstrap = *group->bootstrap;
+    }
+    wanted->election_timeout_ms = options->election_timeout_ms;
+    wanted->heartbeat_ms = options->heartbeat_ms;
+    wanted->no_lease = options->no_lease;
+    wanted->snapshot_after_bytes = options->snapshot_after_bytes;
+    wanted->snapshot_after_entries = options->snapshot_after_entries;
+    if (options->peer_port) { // a peer that is a little behind must not need a snapshot or the disk
+        wanted->log_keep_entries = LOG_KEEP_ENTRIES;
+        wanted->log_retain_bytes = LOG_RETAIN_BYTES;
+    }
+    raft_group_t *created = raft_group_new (options->placement.raft, wanted);
+    free (wanted);
+    return created;
 }
 
 // Enough for what one snapshot makes free: files are then recycled for ever, never deleted (which
@@ -102,11 +137,11 @@ static void s_new_disk_actors (s_group_t *self, const raft_node_options_t *optio
 }
 
 static void s_new_group (s_group_t *self, const raft_node_options_t *options,
-                         const raft_node_group_t *group, net_t *net)
+                         const raft_node_group_t *group, net_t *net, peers_t *peers)
 {
     char name[64];
     self->group_id = group->group_id;
-    self->group = s_new_raft_group (options, group->group_id);
+    self->group = s_new_raft_group (options, group);
     s_new_disk_actors (self, options, group->group_id);
     snprintf (name, sizeof name, "kv-%u", group->group_id);
     self->machine =
@@ -118,9 +153,13 @@ static void s_new_group (s_group_t *self, const raft_node_options_t *options,
     actor_t *machine_actor = raft_machine_host_actor (self->machine);
     actor_t *snapshot_actor = raft_snapshots_actor (self->snapshots);
     raft_group_connect (self->group, log_writer_actor (self->log_writer), machine_actor,
-                        snapshot_actor, net_actor (net));
+                        snapshot_actor, net_actor (net), peers ? peers_actor (peers) : NULL);
     raft_machine_host_connect (self->machine, raft_actor, snapshot_actor, net_actor (net));
-    raft_snapshots_connect (self->snapshots, raft_actor, machine_actor, NULL);
+    raft_snapshots_connect (self->snapshots, raft_actor, machine_actor,
+                            peers ? peers_actor (peers) : NULL);
+    if (peers) {
+        peers_add_group (peers, group->group_id, raft_actor);
+    }
     net_add_group (net, &(net_group_t){
                             .group_id = group->group_id,
                             .actor = raft_actor,
@@ -133,7 +172,7 @@ static void s_new_group (s_group_t *self, const raft_node_options_t *options,
 // reply has been handed to it.
 static void s_set_stop_order (raft_node_t *self)
 {
-    self->stop_order = dt_zalloc (self->groups_count * 4 + 1, sizeof (actor_t *));
+    self->stop_order = dt_zalloc (self->groups_count * 4 + 2, sizeof (actor_t *));
     for (size_t i = 0; i < self->groups_count; i++) {
         self->stop_order[self->stop_count++] = raft_group_actor (self->groups[i].group);
     }
@@ -143,6 +182,9 @@ static void s_set_stop_order (raft_node_t *self)
     for (size_t i = 0; i < self->groups_count; i++) {
         self->stop_order[self->stop_count++] = raft_machine_host_actor (self->groups[i].machine);
         self->stop_order[self->stop_count++] = log_writer_actor (self->groups[i].log_writer);
+    }
+    if (self->peers) {
+        self->stop_order[self->stop_count++] = peers_actor (self->peers);
     }
     self->stop_order[self->stop_count++] = net_actor (self->net);
 }
@@ -161,10 +203,19 @@ raft_node_t *raft_node_new (const raft_node_options_t *options)
                                                      .server_version = options->server_version,
                                                      .limits = options->limits,
                                                  });
+    if (options->peer_port) {
+        self->peers = peers_new (options->placement.net, &(peers_options_t){
+                                                             .name = "peers",
+                                                             .port = options->peer_port,
+                                                             .cluster_id = options->cluster_id,
+                                                             .node_id = options->node_id,
+                                                             .boot_id = options->boot_id,
+                                                         });
+    }
     self->groups_count = options->groups_count;
     self->groups = dt_zalloc (options->groups_count, sizeof *self->groups);
     for (size_t i = 0; i < options->groups_count; i++) {
-        s_new_group (&self->groups[i], options, &options->groups[i], self->net);
+        s_new_group (&self->groups[i], options, &options->groups[i], self->net, self->peers);
     }
     s_set_stop_order (self);
     return self;
@@ -173,7 +224,7 @@ raft_node_t *raft_node_new (const raft_node_options_t *options)
 bool raft_node_ready (const raft_node_t *self)
 {
     for (size_t i = 0; i < self->groups_count; i++) {
-        if (!raft_group_ready (self->groups[i].group)) {
+        if (!raft_group_settled (self->groups[i].group)) {
             return false;
         }
     }
@@ -246,6 +297,7 @@ void raft_node_destroy (raft_node_t **self_p)
         raft_snapshots_destroy (&group->snapshots);
         raft_machine_host_destroy (&group->machine);
     }
+    peers_destroy (&self->peers);
     net_destroy (&self->net);
     free (self->groups);
     free (self->stop_order);

@@ -1,7 +1,7 @@
 // raft_node - wires the actors of one node together, starts and stops them in order.
 //
-// A node: one net actor, and for each group a group actor, a log writer, a machine actor and a
-// snapshot actor. On which hosts they run is the caller's choice (placement): all on one, each
+// A node: one net actor, one peers actor if there are other nodes, and for each group a group actor, a
+// log writer, a machine actor and a snapshot actor. On which hosts they run is the caller's choice (placement): all on one, each
 // subsystem on its own, or anything between.
 
 #ifndef RAFT_NODE_H
@@ -12,6 +12,7 @@
 #include "raft/raft_machine.h"
 #include "storage/vfs.h"
 #include "transport/net_actor.h"
+#include "transport/peer_actor.h"
 
 typedef struct raft_node raft_node_t;
 
@@ -28,6 +29,8 @@ typedef struct {
 typedef struct {
     uint32_t group_id;       // from 1
     raft_machine_t *machine; // owned from here on
+    const raft_config_t *bootstrap; // borrowed for the call: first configuration of a new group; NULL:
+                                    // this node waits to be added to it
 } raft_node_group_t;
 
 typedef struct {
@@ -35,6 +38,12 @@ typedef struct {
     raft_node_placement_t placement; // hosts of the system
     vfs_t *vfs;                      // borrowed; its root is the data directory
     transport_port_t *port;          // owned from here on
+    peer_port_t *peer_port;          // owned from here on; NULL: there are no other nodes
+    uint64_t boot_id;                // of this process, random; not 0
+    uint64_t directory_id;           // of the data directory; 0: none is told
+    uint32_t election_timeout_ms;    // 0: 1000
+    uint32_t heartbeat_ms;           // 0: a tenth of it
+    bool no_lease;                   // reads always ask a quorum
     uint64_t cluster_id;
     uint32_t node_id;
     bool is_new;                     // the data directory was just made [DISK-13]
@@ -50,7 +59,7 @@ typedef struct {
 // Create the actors of a node on hosts that do not run yet.
 raft_node_t *raft_node_new (const raft_node_options_t *options);
 
-// All groups take requests. Any thread.
+// All groups have a leader, here or elsewhere. Any thread.
 bool raft_node_ready (const raft_node_t *self);
 
 // Stop in order: refuse new requests, answer what was accepted, stop the groups, their machines and

@@ -145,7 +145,7 @@ static void s_seal (net_t *self, s_group_t *group, s_batch_t *batch)
         self->own = net_replies_new ();
     }
     net_replies_refuse (self->own, requests, 0, requests->count, rc,
-                        "the group's queue is full; try again");
+                        "the group's queue is full; try again", NULL);
     net_requests_free (requests);
 }
 
@@ -161,6 +161,7 @@ static void s_open_batch (s_batch_t *batch, uint16_t kind, const protocol_reques
     requests->message.type = kind;
     requests->message.free_fn = s_free_requests;
     requests->read_mode = (uint8_t) request->read_mode;
+    requests->age_ms_max = request->max_age_ms;
     requests->blob = frame ? dt_blob_ref (frame) : NULL;
     batch->requests = requests;
     batch->capacity = 0;
@@ -176,7 +177,7 @@ static bool s_fits (const s_batch_t *batch, const protocol_request_t *request,
     return requests->blob == frame && requests->count < NET_REQUESTS_MAX &&
            batch->bytes + request->body.bytes <= NET_REQUESTS_BYTES_MAX &&
            batch->timeout_ms == request->timeout_ms && requests->read_mode == request->read_mode &&
-           requests->message.type != NET_ADMIN;
+           requests->age_ms_max == request->max_age_ms && requests->message.type != NET_ADMIN;
 }
 
 static uint32_t s_client_of (s_batch_t *batch, const net_client_t *client)

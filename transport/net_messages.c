@@ -93,7 +93,12 @@ void net_replies_add (net_replies_t *self, const net_requests_t *requests, uint3
             .body = {answer->body, answer->body_bytes},
             .has_digest = answer->has_digest,
             .digest = answer->digest,
+            .leader_node_id = answer->leader_id,
         };
+        if (answer->leader_address) {
+            reply.leader_address = (msgpack_slice_t){(const uint8_t *) answer->leader_address,
+                                                     strlen (answer->leader_address)};
+        }
         if (answer->text) {
             reply.message =
                 (msgpack_slice_t){(const uint8_t *) answer->text, strlen (answer->text)};
@@ -109,10 +114,14 @@ void net_replies_add (net_replies_t *self, const net_requests_t *requests, uint3
 }
 
 void net_replies_refuse (net_replies_t *self, const net_requests_t *requests, uint32_t from,
-                         uint32_t to, int rc, const char *text)
+                         uint32_t to, int rc, const char *text, const net_hint_t *hint)
 {
+    net_answer_t answer = {.code = rc, .text = text ? text : dt_error_text (rc)};
+    if (rc == DT_ERR_NOT_LEADER && hint) {
+        answer.leader_id = hint->leader_id;
+        answer.leader_address = hint->leader_address;
+    }
     for (uint32_t i = from; i < to; i++) {
-        net_replies_add (self, requests, i,
-                         &(net_answer_t){.code = rc, .text = text ? text : dt_error_text (rc)});
+        net_replies_add (self, requests, i, &answer);
     }
 }

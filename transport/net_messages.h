@@ -57,6 +57,7 @@ typedef struct {
     actor_message_t message; // NET_WRITE, NET_READ or NET_ADMIN
     int64_t deadline_ns;     // env's clock: the earliest of its requests
     uint64_t min_index;      // the highest of its requests
+    uint32_t age_ms_max;     // of a stale read; 0: no bound; one for the whole batch
     uint8_t read_mode;       // one for the whole batch
     dt_blob_t *blob;         // owned reference: bodies and traces
     net_client_t *clients;   // owned
@@ -101,13 +102,22 @@ typedef struct {
     bool has_digest;     //
     uint64_t digest;     // of the state at index
     const char *text;    // NULL: none
+    uint32_t leader_id;         // 0: not said
+    const char *leader_address; // NULL: not said
 } net_answer_t;
 
 void net_replies_add (net_replies_t *self, const net_requests_t *requests, uint32_t at,
                       const net_answer_t *answer);
 
-// Add the same refusal for items[from .. to).
+// Who leads, for those who asked another node.
+typedef struct {
+    uint32_t leader_id;         // 0: not known
+    const char *leader_address; // endpoint for clients; NULL: not known
+} net_hint_t;
+
+// Add the same refusal for items[from .. to); text NULL: that of rc. With NOT_LEADER goes the hint
+// (NULL: none).
 void net_replies_refuse (net_replies_t *self, const net_requests_t *requests, uint32_t from,
-                         uint32_t to, int rc, const char *text);
+                         uint32_t to, int rc, const char *text, const net_hint_t *hint);
 
 #endif // NET_MESSAGES_H

@@ -15,7 +15,12 @@
     X (HELLO, 2, "hello")                                                                          \
     X (GET, 5, "get")                                                                              \
     X (PUT, 6, "put")                                                                              \
+    X (TRANSFER_LEADER, 44, "transfer_leader")                                                     \
     X (STATUS, 46, "status")                                                                       \
+    X (CONFIG_PREPARE, 47, "config_prepare")                                                       \
+    X (CONFIG_COMMIT, 48, "config_commit")                                                         \
+    X (CONFIG_ABORT, 49, "config_abort")                                                           \
+    X (CONFIG_GET, 57, "config_get")                                                               \
     X (REMOVE, 70, "remove")                                                                       \
     X (MKDIR, 71, "mkdir")                                                                         \
     X (LIST, 72, "list")                                                                           \
@@ -63,7 +68,8 @@ enum {
     X (MIN_INDEX, 4, "min-index")                                                                  \
     X (READ_MODE, 5, "read-mode")                                                                  \
     X (WANT_DIGEST, 6, "want-digest")                                                              \
-    X (TRACE, 7, "trace")
+    X (TRACE, 7, "trace")                                                                          \
+    X (MAX_AGE_MS, 8, "max-age-ms")
 
 #define PROTOCOL_EXTRA_TABLE(X)                                                                    \
     X (DIGEST, 1, "digest")                                                                        \

@@ -63,6 +63,9 @@ static void s_read_options (msgpack_cursor_t *cursor, protocol_request_t *reques
         case PROTOCOL_OPTION_READ_MODE:
             request->read_mode = (uint32_t) msgpack_cursor_uint_max (cursor, PROTOCOL_READ_STALE);
             break;
+        case PROTOCOL_OPTION_MAX_AGE_MS:
+            request->max_age_ms = (uint32_t) msgpack_cursor_uint_max (cursor, UINT32_MAX);
+            break;
         case PROTOCOL_OPTION_WANT_DIGEST:
             request->want_digest = msgpack_cursor_bool (cursor);
             break;
@@ -166,7 +169,7 @@ static uint32_t s_count_options (const protocol_request_t *request)
 {
     return !!request->session_seq + !!request->session_id + !!request->session_ack +
            !!request->min_index + !!request->read_mode + request->want_digest +
-           !!request->trace.data;
+           !!request->trace.data + !!request->max_age_ms;
 }
 
 void protocol_request_open (dt_buffer_t *buffer, const protocol_request_t *request)
@@ -201,6 +204,7 @@ void protocol_request_close (dt_buffer_t *buffer, const protocol_request_t *requ
         msgpack_write_uint (buffer, PROTOCOL_OPTION_TRACE);
         msgpack_write_bin (buffer, request->trace.data, (uint32_t) request->trace.bytes);
     }
+    s_write_pair (buffer, PROTOCOL_OPTION_MAX_AGE_MS, request->max_age_ms);
 }
 
 void protocol_request_write (dt_buffer_t *buffer, const protocol_request_t *request)

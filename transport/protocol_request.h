@@ -29,6 +29,7 @@ typedef struct {
     uint64_t session_ack;  // lowest seq whose reply has not arrived; 0: none said
     uint64_t min_index;    // reads wait for it
     uint32_t read_mode;    // protocol_read_mode_t
+    uint32_t max_age_ms;   // a stale read: how old its state may be; 0: any age
     bool want_digest;      // the reply carries the digest of the state
     msgpack_slice_t trace; // at most PROTOCOL_TRACE_BYTES_MAX bytes; data NULL: none
 } protocol_request_t;

@@ -70,7 +70,7 @@ static int s_judge (raft_core_t *self, raft_node_id_t target, const char **why)
     raft_peer_t *peer = raft_peers_find (self, target);
     if (!raft_config_is_voter (raft_core_config_now (self), target)) {
         *why = "only a voter can lead";
-        return DT_ERR_INVALID;
+        return DT_ERR_BAD_CHANGE;
     }
     if (target != self->options.node_id && (!peer || !s_may_lead (self, peer))) {
         *why = "that node does not answer or has not caught up";
