@@ -386,7 +386,8 @@ static int s_add_members (dtd_config_t *self, const s_texts_t *texts, int at)
 {
     const char *place = NULL;
     const char *why = NULL;
-    int rc = dtd_members_parse (texts->values[at], at == SET_OBSERVERS, self->members, &place, &why);
+    int rc =
+        dtd_members_parse (texts->values[at], at == SET_OBSERVERS, self->members, &place, &why);
     return rc == 0 ? 0 : s_usage ("%s: '%.60s': %s", s_settings[at].name, place, why);
 }
 

@@ -29,11 +29,11 @@ typedef enum {
 } dtd_disk_t;
 
 typedef struct {
-    char *data_dir;                  // owned; directory of everything the node keeps
-    char *service;                   // owned; endpoint for clients
-    char *replicate;                 // owned; endpoint for other nodes; "": there are none
-    raft_config_t *members;          // owned; what a new group begins with; no voters: join
-    bool join;                       // begin nothing, wait to be added
+    char *data_dir;         // owned; directory of everything the node keeps
+    char *service;          // owned; endpoint for clients
+    char *replicate;        // owned; endpoint for other nodes; "": there are none
+    raft_config_t *members; // owned; what a new group begins with; no voters: join
+    bool join;              // begin nothing, wait to be added
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
     bool read_lease;                 // leaders answer reads by their lease

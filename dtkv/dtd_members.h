@@ -1,8 +1,8 @@
 // dtd_members - the nodes of a cluster, as a node's settings name them.
 //
-// "1=tcp://10.0.0.1:9331,tcp://10.0.0.1:9332 2=..." : node ids with the endpoint for other nodes and the
-// one for clients, separated by spaces. A group that starts for the first time begins with these
-// nodes; afterwards its log says who belongs to it.
+// "1=tcp://10.0.0.1:9331,tcp://10.0.0.1:9332 2=..." : node ids with the endpoint for other nodes
+// and the one for clients, separated by spaces. A group that starts for the first time begins with
+// these nodes; afterwards its log says who belongs to it.
 
 #ifndef DTD_MEMBERS_H
 #define DTD_MEMBERS_H

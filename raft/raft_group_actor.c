@@ -109,8 +109,7 @@ static void s_on_applied (raft_group_t *self, uint64_t index)
 
 static void s_on_disk_failed (raft_group_t *self, int rc)
 {
-    raft_group_step (self,
-                     &(raft_event_t){.kind = RAFT_EVENT_DISK_FAILED, .failed.rc = rc});
+    raft_group_step (self, &(raft_event_t){.kind = RAFT_EVENT_DISK_FAILED, .failed.rc = rc});
     raft_group_lose_replay (self);
 }
 

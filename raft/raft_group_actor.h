@@ -35,8 +35,8 @@ typedef struct {
 // Create the actor on a host.
 raft_group_t *raft_group_new (actor_host_t *host, const raft_group_options_t *options);
 
-// Name the others, before the host starts. net may be NULL: refusals are dropped. peers may be NULL:
-// the group has no other node.
+// Name the others, before the host starts. net may be NULL: refusals are dropped. peers may be
+// NULL: the group has no other node.
 void raft_group_connect (raft_group_t *self, actor_t *log_writer, actor_t *machine,
                          actor_t *snapshot, actor_t *net, actor_t *peers);
 

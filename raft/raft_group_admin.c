@@ -10,8 +10,8 @@
 #include "transport/protocol_admin.h"
 #include "transport/protocol_hello.h"
 
-_Static_assert ((int) PROTOCOL_MEMBERS_MAX == (int) RAFT_CONFIG_NODES_MAX, "one list");
-_Static_assert ((int) PROTOCOL_ENDPOINT_BYTES_MAX == (int) RAFT_ENDPOINT_BYTES_MAX, "one endpoint");
+_Static_assert((int) PROTOCOL_MEMBERS_MAX == (int) RAFT_CONFIG_NODES_MAX, "one list");
+_Static_assert((int) PROTOCOL_ENDPOINT_BYTES_MAX == (int) RAFT_ENDPOINT_BYTES_MAX, "one endpoint");
 
 static msgpack_slice_t s_body (const net_requests_t *requests)
 {
@@ -190,21 +190,21 @@ static void s_on_prepare (raft_group_t *self, net_requests_t *requests)
     protocol_change_t *change = dt_zalloc (1, sizeof *change);
     raft_config_t *target = dt_zalloc (1, sizeof *target);
     if (protocol_change_read (s_body (requests), change) != 0 || !s_target (change, target)) {
-        raft_group_refuse_all (self, requests, DT_ERR_BAD_CHANGE,
-                               "not a configuration: at least one voter, no node twice, ids from 1, "
-                               "endpoints of at most 95 bytes");
+        raft_group_refuse_all (
+            self, requests, DT_ERR_BAD_CHANGE,
+            "not a configuration: at least one voter, no node twice, ids from 1, "
+            "endpoints of at most 95 bytes");
     } else {
-        raft_group_step (self,
-                         &(raft_event_t){
-                             .kind = RAFT_EVENT_CONFIG_CHANGE,
-                             .config_change =
-                                 {.request = requests,
-                                  .change = {.kind = RAFT_CHANGE_PREPARE,
-                                             .auto_commit =
-                                                 change->flags & PROTOCOL_CHANGE_AUTO_COMMIT,
-                                             .force = change->flags & PROTOCOL_CHANGE_FORCE,
-                                             .target = target}},
-                         });
+        raft_group_step (
+            self, &(raft_event_t){
+                      .kind = RAFT_EVENT_CONFIG_CHANGE,
+                      .config_change = {.request = requests,
+                                        .change = {.kind = RAFT_CHANGE_PREPARE,
+                                                   .auto_commit =
+                                                       change->flags & PROTOCOL_CHANGE_AUTO_COMMIT,
+                                                   .force = change->flags & PROTOCOL_CHANGE_FORCE,
+                                                   .target = target}},
+                  });
     }
     free (target);
     free (change);
@@ -217,12 +217,12 @@ static void s_on_leave (raft_group_t *self, net_requests_t *requests, raft_chang
         raft_group_refuse_all (self, requests, DT_ERR_MALFORMED, NULL);
         return;
     }
-    raft_group_step (self, &(raft_event_t){
-                               .kind = RAFT_EVENT_CONFIG_CHANGE,
-                               .config_change = {.request = requests,
-                                                 .change = {.kind = kind,
-                                                            .joint_index = joint_index}},
-                           });
+    raft_group_step (self,
+                     &(raft_event_t){
+                         .kind = RAFT_EVENT_CONFIG_CHANGE,
+                         .config_change = {.request = requests,
+                                           .change = {.kind = kind, .joint_index = joint_index}},
+                     });
 }
 
 static void s_on_transfer (raft_group_t *self, net_requests_t *requests)
@@ -276,8 +276,8 @@ void raft_group_answer_change (raft_group_t *self, const raft_effect_t *effect)
     net_requests_t *requests = effect->config_answer.request;
     dt_buffer_t body = {0};
     protocol_number_write (&body, effect->config_answer.index);
-    raft_group_answer (self, requests, effect->config_answer.rc, effect->config_answer.index,
-                       &body, effect->config_answer.why);
+    raft_group_answer (self, requests, effect->config_answer.rc, effect->config_answer.index, &body,
+                       effect->config_answer.why);
     dt_buffer_deinit (&body);
 }
 

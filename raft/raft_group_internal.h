@@ -34,12 +34,12 @@ struct raft_group {
     actor_message_t *held;             // oldest first
     actor_message_t **held_tail;       // where the next one goes
     // Between nodes.
-    raft_wire_cache_t wire;      // entries encoded last
-    raft_config_t *config;       // owned: told last by the core; NULL: none
+    raft_wire_cache_t wire;       // entries encoded last
+    raft_config_t *config;        // owned: told last by the core; NULL: none
     raft_config_t *config_before; // owned: before that: those who left are still told so
-    raft_node_id_t leader;       // 0: not known
-    uint64_t install_index;      // a snapshot is being installed; 0: not
-    uint64_t install_term;       // of its last entry
+    raft_node_id_t leader;        // 0: not known
+    uint64_t install_index;       // a snapshot is being installed; 0: not
+    uint64_t install_term;        // of its last entry
 };
 
 enum { RAFT_GROUP_COOKIE_REPLAY = 0 }; // others: the node a FETCH is for
@@ -68,8 +68,7 @@ void raft_group_send_replies (raft_group_t *self, net_replies_t *replies);
 void raft_group_refuse (raft_group_t *self, const net_requests_t *requests, uint32_t from,
                         uint32_t to, int rc, const char *text);
 // The same for all of them, which are freed.
-void raft_group_refuse_all (raft_group_t *self, net_requests_t *requests, int rc,
-                            const char *text);
+void raft_group_refuse_all (raft_group_t *self, net_requests_t *requests, int rc, const char *text);
 // Answer the only request there is, and free it.
 void raft_group_answer (raft_group_t *self, net_requests_t *requests, int rc, uint64_t index,
                         const dt_buffer_t *body, const char *text);

@@ -34,19 +34,18 @@ static void s_on_snapshot_message (raft_group_t *self, peer_message_t *peer)
 
 void raft_group_on_peer (raft_group_t *self, peer_message_t *peer)
 {
-    if (self->core && (peer->kind == RAFT_MESSAGE_SNAPSHOT_CHUNK ||
-                       peer->kind == RAFT_MESSAGE_SNAPSHOT_REPLY)) {
+    if (self->core &&
+        (peer->kind == RAFT_MESSAGE_SNAPSHOT_CHUNK || peer->kind == RAFT_MESSAGE_SNAPSHOT_REPLY)) {
         s_on_snapshot_message (self, peer);
         return;
     }
     raft_message_t *message = NULL;
     if (self->core && raft_wire_decode (peer, self->options.node_id, &message) == 0) {
-        raft_group_step (self,
-                         &(raft_event_t){.kind = RAFT_EVENT_MESSAGE, .message = message});
+        raft_group_step (self, &(raft_event_t){.kind = RAFT_EVENT_MESSAGE, .message = message});
     } else if (self->core) {
         dt_log_warn (self->env, actor_name (self->actor),
-                     "a message of kind %u from node %u cannot be read and is ignored",
-                     peer->kind, peer->node_id);
+                     "a message of kind %u from node %u cannot be read and is ignored", peer->kind,
+                     peer->node_id);
     }
     actor_message_t *base = &peer->message;
     actor_message_free (&base);
@@ -62,8 +61,7 @@ void raft_group_on_reached (raft_group_t *self, const peer_reached_t *reached)
 
 // --- who there is --------------------------------------------------------------------------------
 
-static void s_add_nodes (const raft_group_t *self, const raft_config_t *config,
-                         peer_nodes_t *nodes)
+static void s_add_nodes (const raft_group_t *self, const raft_config_t *config, peer_nodes_t *nodes)
 {
     for (uint32_t i = 0; config && i < config->nodes_count; i++) {
         const raft_node_info_t *info = &config->nodes[i];
@@ -88,8 +86,7 @@ void raft_group_new_config (raft_group_t *self, raft_effect_t *effect)
     if (!self->peers) {
         return;
     }
-    peer_nodes_t *nodes =
-        peer_nodes_new (self->options.group_id, 2 * RAFT_CONFIG_NODES_MAX);
+    peer_nodes_t *nodes = peer_nodes_new (self->options.group_id, 2 * RAFT_CONFIG_NODES_MAX);
     nodes->count = 0;
     s_add_nodes (self, self->config, nodes);
     s_add_nodes (self, self->config_before, nodes);
@@ -150,17 +147,17 @@ void raft_group_on_snapshot_sent (raft_group_t *self, const snapshot_sent_t *sen
 
 void raft_group_on_snapshot_received (raft_group_t *self, const snapshot_received_t *received)
 {
-    raft_group_step (self, &(raft_event_t){
-                               .kind = RAFT_EVENT_SNAPSHOT_RECEIVED,
-                               .snapshot_received = {.from = received->from,
-                                                     .index = received->meta.index,
-                                                     .term = received->meta.term,
-                                                     .cluster_time_ms =
-                                                         received->meta.cluster_time_ms,
-                                                     .bytes = received->bytes,
-                                                     .config_index = received->meta.config_index,
-                                                     .config = &received->meta.config},
-                           });
+    raft_group_step (self,
+                     &(raft_event_t){
+                         .kind = RAFT_EVENT_SNAPSHOT_RECEIVED,
+                         .snapshot_received = {.from = received->from,
+                                               .index = received->meta.index,
+                                               .term = received->meta.term,
+                                               .cluster_time_ms = received->meta.cluster_time_ms,
+                                               .bytes = received->bytes,
+                                               .config_index = received->meta.config_index,
+                                               .config = &received->meta.config},
+                     });
 }
 
 void raft_group_install (raft_group_t *self, const raft_effect_t *effect)

@@ -1,8 +1,8 @@
 // raft_node - wires the actors of one node together, starts and stops them in order.
 //
-// A node: one net actor, one peers actor if there are other nodes, and for each group a group actor, a
-// log writer, a machine actor and a snapshot actor. On which hosts they run is the caller's choice (placement): all on one, each
-// subsystem on its own, or anything between.
+// A node: one net actor, one peers actor if there are other nodes, and for each group a group
+// actor, a log writer, a machine actor and a snapshot actor. On which hosts they run is the
+// caller's choice (placement): all on one, each subsystem on its own, or anything between.
 
 #ifndef RAFT_NODE_H
 #define RAFT_NODE_H
@@ -27,10 +27,10 @@ typedef struct {
 } raft_node_placement_t;
 
 typedef struct {
-    uint32_t group_id;       // from 1
-    raft_machine_t *machine; // owned from here on
-    const raft_config_t *bootstrap; // borrowed for the call: first configuration of a new group; NULL:
-                                    // this node waits to be added to it
+    uint32_t group_id;              // from 1
+    raft_machine_t *machine;        // owned from here on
+    const raft_config_t *bootstrap; // borrowed for the call: first configuration of a new group;
+                                    // NULL: this node waits to be added to it
 } raft_node_group_t;
 
 typedef struct {

@@ -95,13 +95,13 @@ dt_buffer_t *net_replies_frame (net_replies_t *self, const net_client_t *client)
 // index, a body of one msgpack object (bytes 0: nil), the digest if it was asked for (has_digest),
 // a message (NULL: none). Traces are returned.
 typedef struct {
-    int code;            // >= 0: of the store; < 0: DT_ERR_*
-    uint64_t index;      // group index, 0: none
-    const uint8_t *body; // NULL: nil
-    size_t body_bytes;   //
-    bool has_digest;     //
-    uint64_t digest;     // of the state at index
-    const char *text;    // NULL: none
+    int code;                   // >= 0: of the store; < 0: DT_ERR_*
+    uint64_t index;             // group index, 0: none
+    const uint8_t *body;        // NULL: nil
+    size_t body_bytes;          //
+    bool has_digest;            //
+    uint64_t digest;            // of the state at index
+    const char *text;           // NULL: none
     uint32_t leader_id;         // 0: not said
     const char *leader_address; // NULL: not said
 } net_answer_t;

@@ -1,11 +1,9 @@
 // protocol_admin - bodies of the requests about a group's members and leader, and their replies.
 //
-//     prepare  = [ voters, observers, [ [ id, peer, service ] ... ], flags ? ]   ; lists of node ids
-//     commit   = abort = [ joint-index ? ]
-//     transfer = [ node ? ]                                                      ; 0: whoever is fit
-//     index    = [ index ]                  ; reply to prepare, commit and abort
-//     leader   = [ node ]                   ; reply to transfer
-//     config   = { "index", "term", "leader", "joint", "auto_commit",
+//     prepare  = [ voters, observers, [ [ id, peer, service ] ... ], flags ? ]   ; lists of node
+//     ids commit   = abort = [ joint-index ? ] transfer = [ node ? ] ; 0: whoever is fit index    =
+//     [ index ]                  ; reply to prepare, commit and abort leader   = [ node ] ; reply
+//     to transfer config   = { "index", "term", "leader", "joint", "auto_commit",
 //                  "voters", "observers", "next_voters", "next_observers",
 //                  "members": [ { "id", "peer", "service", "directory", ... } ... ] }
 //
@@ -39,10 +37,10 @@ typedef struct {
     char service[PROTOCOL_ENDPOINT_BYTES_MAX + 1];
     uint64_t directory; // 0: not known
     // From the leader only:
-    bool followed;    // the rest is set
-    bool active;      // heard from lately
-    bool repairing;   //
-    char state[16];   // probe, pipeline, snapshot
+    bool followed;  // the rest is set
+    bool active;    // heard from lately
+    bool repairing; //
+    char state[16]; // probe, pipeline, snapshot
     uint64_t match, next, last, applied, in_flight;
 } protocol_member_t;
 

@@ -44,6 +44,14 @@ const dtctl_flag_t dtctl_global_flags[] = {
     }
 
 static const dtctl_flag_t s_put_flags[] = {S_FLAG_FILE, S_FLAG_PARENTS, S_FLAG_PREVIOUS, {0}};
+static const dtctl_flag_t s_member_flags[] = {
+    {"peer", 0, "ENDPOINT", "of a new node, for other nodes: tcp://HOST:9331", false},
+    {"service", 0, "ENDPOINT", "of a new node, for clients: tcp://HOST:9332", false},
+    {"observer", 0, NULL, "add: it stays an observer, without a vote", false},
+    {"force", 0, NULL, "even if it has not caught up, or no quorum would be alive", false},
+    {"dry-run", 'n', NULL, "only show the configurations before and after", false},
+    {0},
+};
 static const dtctl_flag_t s_get_flags[] = {S_FLAG_LONG, {0}};
 static const dtctl_flag_t s_mkdir_flags[] = {S_FLAG_PARENTS, S_FLAG_PREVIOUS, {0}};
 static const dtctl_flag_t s_remove_flags[] = {
@@ -194,6 +202,24 @@ const dtctl_command_t dtctl_commands[] = {
      "  dtctl info\n"
      "  dtctl info -o json | jq .value_bytes_max\n",
      NULL, 0, 0, dtctl_info},
+    {"members", s_node, "", "the nodes of the group, who leads, how far each is",
+     "A leader's view if one answers; without one, who belongs to the group.\n"
+     "\n"
+     "  dtctl members -o table\n",
+     NULL, 0, 0, dtctl_members},
+    {"member", s_node, "add|promote|demote|remove ID", "change who belongs to the group",
+     "add makes a node an observer, waits until it has caught up and makes it a voter; with\n"
+     "--observer it stays one. Start the node with --join yes before. Each prints the\n"
+     "configuration before and after and how many failures it tolerates. What would leave no live\n"
+     "quorum is refused unless forced. Repeating what is done is no error.\n"
+     "\n"
+     "  dtctl member add 4 --peer tcp://10.0.0.4:9331 --service tcp://10.0.0.4:9332 -t 5m\n"
+     "  dtctl member remove 2 --dry-run\n",
+     s_member_flags, 2, 2, dtctl_member},
+    {"config", s_node, "commit|abort", "finish or undo a change that was left half done",
+     "  dtctl config abort\n", NULL, 1, 1, dtctl_config},
+    {"transfer-leader", s_node, "[ID]", "have another node lead: ID, or whoever is fit",
+     "  dtctl transfer-leader 2\n", NULL, 0, 1, dtctl_transfer},
     {"snapshot", s_node, "take", "have the node take a snapshot",
      "  dtctl snapshot take --timeout 5m\n", NULL, 1, 1, dtctl_snapshot},
     {"help", s_self, "[COMMAND]", "show help",

@@ -63,6 +63,9 @@ int dtctl_exit_of (int code, dt_outcome_t outcome)
     case DT_NOT_LOCK_NODE:
     case DT_IS_LOCK_NODE:
     case DT_LOCK_BY_OTHER:
+    case DT_NOT_CAUGHT_UP:
+    case DT_NO_QUORUM:
+    case DT_BAD_CHANGE:
         return DTCTL_EXIT_PRECONDITION;
     case DT_INVALID_KEY:
     case DT_INVALID_VALUE:
@@ -86,6 +89,8 @@ int dtctl_exit_of (int code, dt_outcome_t outcome)
     case DT_STOPPING:
     case DT_DISK_FAILED:
     case DT_SNAPSHOT_BUSY:
+    case DT_TOO_STALE:
+    case DT_CHANGE_BUSY:
     case DT_CLOSED:
         return DTCTL_EXIT_UNAVAILABLE;
     case DT_CORRUPT:

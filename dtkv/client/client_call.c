@@ -95,6 +95,26 @@ int dt_client_status_async (dt_client_t *self, const dt_call_options_t *options,
     return s_call_nil (self, &call);
 }
 
+int dt_client_admin_async (dt_client_t *self, dt_admin_t operation, dt_bytes_t body,
+                           const dt_call_options_t *options, dt_callback_t *callback, void *user)
+{
+    // What changes something is not sent again after silence, though repeating it does no harm: who
+    // asked should look first.
+    uint8_t flags = operation == DT_ADMIN_CONFIG_GET ? SLOT_SAFE : SLOT_WRITE;
+    client_call_t call = {(uint8_t) operation, flags, options, callback, user};
+    if (body.bytes == 0) {
+        return s_call_nil (self, &call);
+    }
+    client_request_t request;
+    uint8_t *place;
+    int rc = client_request_begin (&request, self, &call, body.bytes, &place);
+    if (rc == 0) {
+        memcpy (place, body.data, body.bytes);
+        client_request_end (&request, &call, place + body.bytes);
+    }
+    return rc;
+}
+
 int dt_client_snapshot_take_async (dt_client_t *self, const dt_call_options_t *options,
                                    dt_callback_t *callback, void *user)
 {

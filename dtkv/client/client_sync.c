@@ -151,6 +151,12 @@ int dt_client_status (dt_client_t *self, const dt_call_options_t *options, dt_re
     WAIT_FOR (self, result_p, dt_client_status_async, options);
 }
 
+int dt_client_admin (dt_client_t *self, dt_admin_t operation, dt_bytes_t body,
+                     const dt_call_options_t *options, dt_result_t **result_p)
+{
+    WAIT_FOR (self, result_p, dt_client_admin_async, operation, body, options);
+}
+
 int dt_client_snapshot_take (dt_client_t *self, const dt_call_options_t *options,
                              dt_result_t **result_p)
 {

@@ -115,6 +115,12 @@ DT_PUBLIC int dt_client_compare_and_set_async (dt_client_t *self, dt_bytes_t pat
                                                dt_callback_t *callback, void *user);
 DT_PUBLIC int dt_client_status_async (dt_client_t *self, const dt_call_options_t *options,
                                       dt_callback_t *callback, void *user);
+// A request about the group's nodes and leader: bodies and replies as docs/PROTOCOL.md section 4
+// has them, in msgpack; no body: nil. config_get is answered by any node, the others by the leader,
+// whom the client finds.
+DT_PUBLIC int dt_client_admin_async (dt_client_t *self, dt_admin_t operation, dt_bytes_t body,
+                                     const dt_call_options_t *options, dt_callback_t *callback,
+                                     void *user);
 DT_PUBLIC int dt_client_snapshot_take_async (dt_client_t *self, const dt_call_options_t *options,
                                              dt_callback_t *callback, void *user);
 DT_PUBLIC int dt_client_session_open_async (dt_client_t *self, uint32_t ttl_ms,
@@ -163,6 +169,8 @@ DT_PUBLIC int dt_client_compare_and_set (dt_client_t *self, dt_bytes_t path,
                                          const dt_call_options_t *options, dt_result_t **result_p);
 DT_PUBLIC int dt_client_status (dt_client_t *self, const dt_call_options_t *options,
                                 dt_result_t **result_p);
+DT_PUBLIC int dt_client_admin (dt_client_t *self, dt_admin_t operation, dt_bytes_t body,
+                               const dt_call_options_t *options, dt_result_t **result_p);
 DT_PUBLIC int dt_client_snapshot_take (dt_client_t *self, const dt_call_options_t *options,
                                        dt_result_t **result_p);
 DT_PUBLIC int dt_client_session_open (dt_client_t *self, uint32_t ttl_ms,

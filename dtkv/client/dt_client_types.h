@@ -225,6 +225,15 @@ typedef enum {
     DT_OPERATION_SNAPSHOT_TAKE = 100,
 } dt_operation_t;
 
+// Requests about a group's nodes and leader.
+typedef enum {
+    DT_ADMIN_TRANSFER_LEADER = 44,
+    DT_ADMIN_CONFIG_PREPARE = 47,
+    DT_ADMIN_CONFIG_COMMIT = 48,
+    DT_ADMIN_CONFIG_ABORT = 49,
+    DT_ADMIN_CONFIG_GET = 57,
+} dt_admin_t;
+
 // One item of batch_put.
 typedef struct {
     dt_bytes_t path;
