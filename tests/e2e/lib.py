@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -190,6 +191,86 @@ class Node:
             preexec_fn=_die_with_parent, **options)
         self.workspace.processes.append(process)
         return process
+
+
+def free_ports(count):
+    """Ports of 127.0.0.1 that nobody listens on; all are held until all are known."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+class Cluster:
+    """Nodes 1 .. count of one cluster, and how to ask them."""
+
+    def __init__(self, workspace, count=3, spare=0, **settings):
+        """count voters, and endpoints for `spare` nodes that may join later."""
+        self.workspace = workspace
+        ports = free_ports(2 * (count + spare))
+        self.peer = {i: f"tcp://127.0.0.1:{ports[2 * i - 2]}" for i in range(1, count + spare + 1)}
+        self.service = {i: f"tcp://127.0.0.1:{ports[2 * i - 1]}" for i in self.peer}
+        self.settings = {"cluster_id": 77, "election_time": "500ms", "heartbeat": "50ms", **settings}
+        members = " ".join(f"{i}={self.peer[i]},{self.service[i]}" for i in range(1, count + 1))
+        self.nodes = {i: self._node(i, members=members) for i in range(1, count + 1)}
+
+    def _node(self, number, **settings):
+        node = self.workspace.node(f"node{number}", start=False, node_id=number,
+                                   replicate=self.peer[number], **self.settings, **settings)
+        node.endpoint = self.service[number]
+        return node
+
+    def join(self, number):
+        """A node that waits to be added."""
+        self.nodes[number] = self._node(number, join="yes")
+        self.nodes[number].start(wait=False)
+        return self.nodes[number]
+
+    def start(self):
+        for node in self.nodes.values():
+            node.start(wait=False)
+        for node in self.nodes.values():
+            node.wait_log(r"dtd.* ready")
+        return self
+
+    @property
+    def endpoints(self):
+        return ",".join(self.service[i] for i in self.nodes)
+
+    def ctl(self, *arguments, code=0, timeout="10s", **options):
+        """dtctl against the whole cluster."""
+        return run([self.workspace.program("dtctl"), "--endpoint", self.endpoints,
+                    "--timeout", timeout, *arguments], code=code, **options)
+
+    def status(self, number):
+        """What a node says of itself, {} if it does not answer."""
+        ran = self.nodes[number].ctl("status", "-o", "json", "--timeout", "1s", code=None)
+        return ran.record() if ran.code == 0 else {}
+
+    def leader(self, but=0, wait_s=WAIT_S):
+        """The number of the node that leads and is ready; not `but`."""
+        def look():
+            for number, node in self.nodes.items():
+                if node.alive() and number != but and self.status(number).get("role") == "leader" \
+                        and self.status(number).get("ready"):
+                    return number
+            return 0
+        return until(look, "somebody leads", wait_s)
+
+    def settle(self, wait_s=WAIT_S):
+        """Wait until all nodes that run have applied the same and agree on the digest."""
+        def look():
+            states = [self.status(number) for number, node in self.nodes.items() if node.alive()]
+            if any("applied_index" not in state for state in states):
+                return False
+            applied = {state["applied_index"] for state in states}
+            digests = {state.get("digest") for state in states}
+            return len(applied) == 1 and len(digests) == 1
+        until(look, "all nodes have applied the same", wait_s, 0.05)
 
 
 class Workspace:

@@ -1,0 +1,210 @@
+"""Clusters of real nodes: elections, failures, members. Nothing acknowledged is lost, nothing old is read."""
+
+import shutil
+import threading
+import time
+
+import lib
+from lib import Cluster, check, check_equal, until
+
+
+class Writer(threading.Thread):
+    """Puts one key after the other, and remembers which were acknowledged."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster = cluster
+        self.acked = []
+        self.failed = []
+        self.longest_s = 0
+        self.ending = False
+        self.start()
+
+    def run(self):
+        number = 0
+        while not self.ending:
+            begin = time.monotonic()
+            ran = self.cluster.ctl("put", f"w{number}", f"v{number}", code=None)
+            self.longest_s = max(self.longest_s, time.monotonic() - begin)
+            (self.acked if ran.code == 0 else self.failed).append(number)
+            number += 1
+
+    def end(self):
+        self.ending = True
+        self.join()
+        return self.acked
+
+    def more(self, count=20):
+        """Wait until that many more were acknowledged."""
+        reach = len(self.acked) + count
+        until(lambda: len(self.acked) >= reach, f"{count} more writes are acknowledged")
+
+
+def check_acked(cluster, acked):
+    """Every acknowledged key is read with its value, from every node."""
+    for node in cluster.nodes.values():
+        if not node.alive():
+            continue
+        found = {record["name"]["text"] if isinstance(record["name"], dict) else record["name"]
+                 for record in node.ctl("ls", "-o", "json").records()}
+        lost = [number for number in acked if f"w{number}" not in found]
+        check(not lost, f"{node.name} lost acknowledged keys {lost[:5]}")
+
+
+def test_three_nodes_serve_from_any_address(work):
+    cluster = Cluster(work).start()
+    leader = cluster.leader()
+    for number, node in cluster.nodes.items():
+        node.ctl("put", f"key{number}", f"value{number}")  # followers name the leader
+    for reader in cluster.nodes.values():
+        for number in cluster.nodes:
+            for mode in ("linearizable", "readindex"):
+                found = reader.ctl("get", f"key{number}", "--consistency", mode).text.strip()
+                check_equal(found, f"value{number}", f"{mode} read at {reader.name}")
+    members = cluster.ctl("members", "-o", "json").records()
+    check_equal({member["id"] for member in members}, {1, 2, 3}, "members")
+    check_equal([member["id"] for member in members if member["role"] == "leader"], [leader],
+                "leader")
+    cluster.settle()
+    for node in cluster.nodes.values():
+        node.stop()
+
+
+def test_killed_leader_loses_nothing(work):
+    cluster = Cluster(work).start()
+    writer = Writer(cluster)
+    for _ in range(3):
+        writer.more()
+        leader = cluster.leader()
+        cluster.nodes[leader].kill()
+        cluster.leader(but=leader)
+        writer.more()
+        cluster.nodes[leader].start(wait=False)
+        cluster.settle()
+    acked = writer.end()
+    cluster.settle()
+    check_acked(cluster, acked)
+    check(writer.longest_s < 8, f"a write took {writer.longest_s:.1f} s")
+
+
+def test_paused_leader_serves_nothing_old(work):
+    cluster = Cluster(work).start()
+    leader = cluster.leader()
+    cluster.ctl("put", "x", "old")
+    cluster.nodes[leader].pause()
+    others = [node for number, node in cluster.nodes.items() if number != leader]
+    until(lambda: others[0].ctl("put", "x", "new", "--timeout", "2s", code=None).code == 0,
+          "the others take a write")
+    cluster.nodes[leader].resume()
+    found = until(lambda: cluster.nodes[leader].ctl("get", "x", code=None).text.strip(),
+                  "the old leader answers again")
+    check_equal(found, "new", "what the old leader answers")
+    cluster.settle()
+
+
+def test_majority_lost_refuses_and_comes_back(work):
+    cluster = Cluster(work).start()
+    leader = cluster.leader()
+    cluster.ctl("put", "x", "1")
+    followers = [number for number in cluster.nodes if number != leader]
+    for number in followers:
+        cluster.nodes[number].kill()
+    ran = cluster.nodes[leader].ctl("put", "x", "2", "--timeout", "3s", code=None)
+    check(ran.code in (6, 7), f"a write without a quorum ends with {ran.code}: {ran.err}")
+    ran = cluster.nodes[leader].ctl("get", "x", "--timeout", "2s", code=None)
+    check_equal(ran.code, 6, "exit code of a read without a quorum")
+    ran = cluster.nodes[leader].ctl("get", "x", "--consistency", "stale")
+    check(ran.text.strip() in ("1", "2"), "a stale read answers")
+    for number in followers:
+        cluster.nodes[number].start(wait=False)
+    cluster.ctl("put", "x", "3", timeout="20s")
+    check_equal(cluster.ctl("get", "x").text.strip(), "3", "x")
+    cluster.settle()
+
+
+def test_members_come_and_go(work):
+    cluster = Cluster(work, spare=1).start()
+    cluster.ctl("put", "x", "1")
+    cluster.join(4)
+    cluster.ctl("member", "add", "4", "--peer", cluster.peer[4], "--service", cluster.service[4],
+                timeout="30s")
+    members = {m["id"]: m for m in cluster.ctl("members", "-o", "json").records()}
+    check_equal(members[4]["role"] in ("voter", "leader"), True, "node 4 votes")
+    cluster.ctl("transfer-leader", "4")
+    check_equal(cluster.leader(), 4, "leader")
+    cluster.ctl("member", "remove", "1", timeout="20s")
+    cluster.ctl("member", "remove", "1", timeout="20s")  # once more: no error
+    cluster.nodes.pop(1).stop()
+    cluster.nodes[2].kill()
+    cluster.ctl("put", "x", "2", timeout="20s")  # 3 and 4 are a quorum of 2, 3, 4
+    cluster.nodes[2].start(wait=False)
+    cluster.settle()
+    ran = cluster.ctl("member", "remove", "3", "--dry-run")
+    check("tolerates" in ran.err, "a dry run tells what is tolerated")
+    # An observer gets everything and counts for nothing.
+    cluster.ctl("member", "demote", "2", timeout="20s")
+    members = {m["id"]: m for m in cluster.ctl("members", "-o", "json").records()}
+    check_equal(members[2]["role"], "observer", "role of node 2")
+    check_equal(cluster.nodes[2].ctl("get", "x").text.strip(), "2", "read at an observer")
+
+
+def test_follower_catches_up_by_snapshot(work):
+    cluster = Cluster(work, snapshot_after="1MiB", segment_size="64KiB").start()
+    leader = cluster.leader()
+    away = next(number for number in cluster.nodes if number != leader)
+    cluster.nodes[away].kill()
+    value = work.file("value", b"x" * 100000)
+    for i in range(120):  # 12 MB: more than the log keeps
+        cluster.ctl("put", f"big{i % 20}", "--file", value)
+    cluster.nodes[leader].ctl("snapshot", "take", code=None)
+    for i in range(20):
+        cluster.ctl("put", f"more{i}", "y")
+    shutil.rmtree(cluster.nodes[away].data_dir + "/groups/1/nothing", ignore_errors=True)
+    cluster.nodes[away].start(wait=False)
+    cluster.settle()
+    check_equal(cluster.nodes[away].ctl("get", "more19").text.strip(), "y", "more19")
+
+
+def test_lost_directory_is_refused(work):
+    cluster = Cluster(work).start()
+    leader = cluster.leader()
+    cluster.ctl("put", "x", "1")
+    until(lambda: all(m["id"] for m in cluster.ctl("members", "-o", "json").records()), "members")
+    time.sleep(1.5)  # the leader notes whose directories are whose
+    away = next(number for number in cluster.nodes if number != leader)
+    cluster.nodes[away].kill()
+    shutil.rmtree(cluster.nodes[away].data_dir)
+    cluster.nodes[away].start(wait=False)
+    cluster.nodes[away].wait_log("knows this node by another data directory")
+    cluster.ctl("put", "x", "2")
+
+
+def test_foreign_cluster_is_refused(work):
+    cluster = Cluster(work).start()
+    other = work.node("stranger", start=False, node_id=3, replicate="tcp://127.0.0.1:*",
+                      cluster_id=78, election_time="500ms", heartbeat="50ms",
+                      members=" ".join(f"{i}={cluster.peer[i]},{cluster.service[i]}"
+                                       for i in (1, 2, 3)))
+    other.start(wait=False)
+    other.wait_log(r"cluster 7[78]")
+    until(lambda: any("cluster 78" in node.log() for node in cluster.nodes.values()),
+          "a node of the cluster says whom it refuses")
+    cluster.ctl("put", "x", "1")
+
+
+def test_rolling_restart_interrupts_nobody_for_long(work):
+    cluster = Cluster(work).start()
+    writer = Writer(cluster)
+    for number in list(cluster.nodes):
+        writer.more(10)
+        cluster.nodes[number].stop()
+        writer.more(10)
+        cluster.nodes[number].start(wait=False)
+        cluster.settle()
+    acked = writer.end()
+    check_acked(cluster, acked)
+    check(writer.longest_s < 4, f"a write took {writer.longest_s:.1f} s")
+
+
+if __name__ == "__main__":
+    lib.main(globals())
