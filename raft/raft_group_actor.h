@@ -21,6 +21,8 @@ typedef struct {
     bool is_new;             // the node's directory was just made: nothing to recover [DISK-13]
     bool has_bootstrap;      // bootstrap is given; else the node waits to be added to the group
     raft_config_t bootstrap; // first configuration of a new group
+    const raft_config_t *contacts;   // nodes to link with until the group's configuration is known;
+                                     // NULL: none; outlives the actor
     uint32_t election_timeout_ms;    // see raft_core_options_t
     uint32_t heartbeat_ms;           //
     bool no_lease;                   //

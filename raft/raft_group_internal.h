@@ -84,6 +84,8 @@ void raft_group_on_peer (raft_group_t *self, peer_message_t *message);
 void raft_group_on_reached (raft_group_t *self, const peer_reached_t *reached);
 void raft_group_send (raft_group_t *self, const raft_message_t *message);
 void raft_group_new_config (raft_group_t *self, raft_effect_t *effect);
+// Have links made to whom this node talks.
+void raft_group_tell_nodes (raft_group_t *self);
 void raft_group_send_snapshot (raft_group_t *self, const raft_effect_t *effect);
 void raft_group_cancel_snapshot (raft_group_t *self, raft_node_id_t node);
 void raft_group_on_snapshot_sent (raft_group_t *self, const snapshot_sent_t *sent);

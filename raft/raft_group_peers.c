@@ -77,20 +77,27 @@ static void s_add_nodes (const raft_group_t *self, const raft_config_t *config, 
     }
 }
 
+void raft_group_tell_nodes (raft_group_t *self)
+{
+    if (!self->peers) {
+        return;
+    }
+    peer_nodes_t *nodes = peer_nodes_new (self->options.group_id, 3 * RAFT_CONFIG_NODES_MAX);
+    nodes->count = 0;
+    s_add_nodes (self, self->config, nodes);
+    s_add_nodes (self, self->config_before, nodes);
+    // A node that joins has to answer the leader before it knows where that is.
+    s_add_nodes (self, self->config ? NULL : self->options.contacts, nodes);
+    actor_answer (self->actor, self->peers, &nodes->message);
+}
+
 void raft_group_new_config (raft_group_t *self, raft_effect_t *effect)
 {
     free (self->config_before);
     self->config_before = self->config;
     self->config = effect->config.config;
     effect->config.config = NULL;
-    if (!self->peers) {
-        return;
-    }
-    peer_nodes_t *nodes = peer_nodes_new (self->options.group_id, 2 * RAFT_CONFIG_NODES_MAX);
-    nodes->count = 0;
-    s_add_nodes (self, self->config, nodes);
-    s_add_nodes (self, self->config_before, nodes);
-    actor_answer (self->actor, self->peers, &nodes->message);
+    raft_group_tell_nodes (self);
 }
 
 // --- entries for those who are behind ------------------------------------------------------------

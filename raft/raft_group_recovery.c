@@ -9,6 +9,7 @@
 
 void raft_group_recover (raft_group_t *self)
 {
+    raft_group_tell_nodes (self);
     snapshot_load_t *load = raft_snapshots_message_new (SNAPSHOT_LOAD);
     actor_answer (self->actor, self->snapshot, &load->message);
 }
@@ -90,6 +91,7 @@ static raft_core_options_t *s_new_options (raft_group_t *self, const log_writer_
     options->election_timeout_ms = self->options.election_timeout_ms;
     options->heartbeat_ms = self->options.heartbeat_ms;
     options->no_lease = self->options.no_lease;
+    options->payload_bytes_max = opened->payload_bytes_max;
     options->uncommitted_bytes_max = self->options.uncommitted_bytes_max;
     options->unapplied_bytes_max = self->options.unapplied_bytes_max;
     options->snapshot_after_bytes = self->options.snapshot_after_bytes;

@@ -161,8 +161,8 @@ static void s_encode_append (raft_wire_cache_t *cache, const raft_append_t *appe
                              peer_message_t *peer)
 {
     uint64_t count = append->batch ? append->last - append->first + 1 : 0;
-    WRITE (&peer->head, append->prev_index, append->prev_term, append->commit, append->round,
-           count);
+    WRITE (&peer->head, append->prev_index, append->prev_term, append->commit, append->round, count,
+           append->directory_id);
     if (count > 0) {
         peer->blob = s_entries (cache, append);
         peer->data = dt_blob_data (peer->blob);
@@ -344,6 +344,7 @@ static void s_decode_body (s_body_t *body, raft_message_t *message, uint32_t *co
         message->append.round = s_number (body);
         uint64_t entries = s_number (body);
         *count = entries <= LOG_BATCH_ENTRIES_MAX ? (uint32_t) entries : UINT32_MAX;
+        message->append.directory_id = body->left > 0 ? s_number (body) : 0;
         if (message->append.prev_index > UINT64_MAX / 2) {
             msgpack_cursor_fail (&body->cursor); // indexes behind it have to fit
         }

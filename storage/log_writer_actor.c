@@ -268,6 +268,8 @@ static void s_on_open (log_writer_t *self, const log_writer_open_t *open)
     }
     if (opened->rc != 0) {
         self->failed = true;
+    } else {
+        opened->payload_bytes_max = log_store_payload_bytes_max (self->store);
     }
     s_answer (self, opened);
 }
@@ -321,8 +323,7 @@ static void s_read (log_writer_t *self, const log_writer_read_t *read)
     log_writer_read_done_t *done = log_writer_message_new (LOG_WRITER_READ_DONE);
     done->first = read->first;
     done->cookie = read->cookie;
-    done->rc =
-        log_store_read (self->store, read->first, read->last, read->bytes_max, &done->batch);
+    done->rc = log_store_read (self->store, read->first, read->last, read->bytes_max, &done->batch);
     if (done->rc != 0 && done->rc != DT_ERR_NOT_FOUND) {
         s_fail (self, done->rc);
     }

@@ -69,6 +69,7 @@ typedef struct {
     uint64_t last_term;            // of the entry at last
     uint64_t last_cluster_time_ms; // of the entry at last
     uint64_t bytes;                // of the log
+    uint32_t payload_bytes_max;    // an entry with a longer payload does not fit into a segment
     log_batch_t *configs;          // owned: its CONFIG entries, not contiguous; NULL: none
     log_writer_run_t *terms;       // owned: of its entries, ascending
     size_t terms_count;            // of terms

@@ -38,6 +38,9 @@ static void s_defaults (raft_core_options_t *options)
     if (options->catch_up_entries == 0) {
         options->catch_up_entries = 5000;
     }
+    if (options->payload_bytes_max == 0) {
+        options->payload_bytes_max = LOG_ENTRY_PAYLOAD_BYTES_MAX;
+    }
     if (options->uncommitted_bytes_max == 0) {
         options->uncommitted_bytes_max = 64 * MIB;
     }

@@ -66,6 +66,7 @@ typedef struct {
     uint32_t clock_drift_permille;   // most that two clocks' rates differ; 0: 10 [LEASE-1]
     uint32_t lease_guard_ms;         // taken off every lease; 0: 5
     bool no_lease;                   // reads always ask a quorum
+    uint32_t payload_bytes_max;      // the log takes no longer one; 0: LOG_ENTRY_PAYLOAD_BYTES_MAX
     uint64_t append_bytes_max;       // of entries in one message; 0: 512 KiB
     uint64_t in_flight_bytes_max;    // appended and not acknowledged, for each peer; 0: 16 MiB
     uint32_t in_flight_appends_max;  // the same, in messages; 0: 256

@@ -173,7 +173,7 @@ typedef struct {
         } config_answer;
         struct {
             void *request;
-            int rc;                // 0; or NOT_LEADER, NOT_READY, STOPPING, BUSY, BAD_CHANGE, TIMEOUT
+            int rc; // 0; or NOT_LEADER, NOT_READY, STOPPING, BUSY, BAD_CHANGE, TIMEOUT
             raft_node_id_t leader; // when rc is 0: the new one
             const char *why;       // static text; NULL when rc is 0
         } transfer_answer;

@@ -220,6 +220,11 @@ void raft_follow_on_append (raft_core_t *self, raft_message_t *message, raft_eff
         raft_election_follow (self, message->term, message->from, effects);
     }
     raft_election_heard (self);
+    if (message->append.directory_id != 0 && self->options.directory_id != 0 &&
+        message->append.directory_id != self->options.directory_id) {
+        raft_membership_foreign (self, effects);
+        return;
+    }
     if (!self->stopping) {
         s_follow (self, message, effects);
     }

@@ -363,6 +363,8 @@ void raft_membership_push (raft_core_t *self, raft_index_t index, const raft_con
                            raft_effects_t *effects);
 void raft_membership_truncate (raft_core_t *self, raft_index_t from, raft_effects_t *effects);
 void raft_membership_settle (raft_core_t *self, raft_effects_t *effects);
+// The group knows this node by another data directory: it must not take part [RAFT-29].
+void raft_membership_foreign (raft_core_t *self, raft_effects_t *effects);
 // Whoever waits for a change is answered with rc.
 void raft_membership_abandon (raft_core_t *self, int rc, raft_effects_t *effects);
 

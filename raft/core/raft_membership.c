@@ -35,6 +35,14 @@ static void s_tell (raft_core_t *self, raft_effects_t *effects)
     self->told_any_config = true;
 }
 
+void raft_membership_foreign (raft_core_t *self, raft_effects_t *effects)
+{
+    raft_core_fail (self, DT_ERR_FOREIGN,
+                    "the group knows this node by another data directory: what this node had "
+                    "acknowledged is lost; remove it from the group and add it under a new id",
+                    effects);
+}
+
 // Another configuration is in force.
 static void s_changed (raft_core_t *self, raft_effects_t *effects)
 {
@@ -46,10 +54,7 @@ static void s_changed (raft_core_t *self, raft_effects_t *effects)
     const raft_node_info_t *me = raft_config_node (&s_latest (self)->config, self->options.node_id);
     if (me && me->directory_id != 0 && self->options.directory_id != 0 &&
         me->directory_id != self->options.directory_id) {
-        raft_core_fail (self, DT_ERR_FOREIGN,
-                        "the group knows this node by another data directory: what this node had "
-                        "acknowledged is lost; remove it from the group and add it under a new id",
-                        effects);
+        raft_membership_foreign (self, effects);
     }
 }
 

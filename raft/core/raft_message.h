@@ -46,11 +46,12 @@ typedef struct {
 } raft_vote_reply_t;
 
 typedef struct {
-    raft_index_t prev_index;  // the entry before the first one
-    raft_term_t prev_term;    // of that entry
-    raft_index_t commit;      // the leader's; the follower caps it by what this message verifies
-    uint64_t round;           // of the term: an ack of it confirms what was asked before it began
-    log_batch_t *batch;       // owned reference; NULL: no entries
+    raft_index_t prev_index; // the entry before the first one
+    raft_term_t prev_term;   // of that entry
+    raft_index_t commit;     // the leader's; the follower caps it by what this message verifies
+    uint64_t round;          // of the term: an ack of it confirms what was asked before it began
+    uint64_t directory_id; // of the data directory the group knows the follower by; 0: of none yet
+    log_batch_t *batch;    // owned reference; NULL: no entries
     raft_index_t first, last; // part of the batch; first == prev_index + 1
 } raft_append_t;
 

@@ -137,7 +137,7 @@ static int s_may_append (raft_core_t *self, const batch_facts_t *facts, const ch
         *why = "an entry is no command";
         return DT_ERR_INVALID;
     }
-    if (facts->payload_bytes_max > LOG_ENTRY_PAYLOAD_BYTES_MAX) {
+    if (facts->payload_bytes_max > self->options.payload_bytes_max) {
         *why = "a payload is too long";
         return DT_ERR_TOO_BIG;
     }

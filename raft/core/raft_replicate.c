@@ -141,6 +141,8 @@ static raft_message_t *s_new_append (raft_core_t *self, raft_peer_t *peer, raft_
     dt_assert (found == RAFT_TERM_KNOWN);
     append->commit = self->commit;
     append->round = self->lead.round;
+    const raft_node_info_t *node = raft_config_node (raft_core_config_now (self), peer->id);
+    append->directory_id = node ? node->directory_id : 0;
     peer->commit_told = self->commit;
     peer->commit_due_ns = RAFT_NEVER_NS;
     peer->owed = false;
