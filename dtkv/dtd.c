@@ -160,6 +160,7 @@ static void s_new_node (dtd_t *self)
             .group_id = self->config.groups[i],
             .machine = dtkv_machine_new (&store),
             .bootstrap = self->config.join ? NULL : self->config.members,
+            .contacts = self->config.join ? self->config.members : NULL,
         };
     }
     raft_node_options_t options = {

@@ -81,7 +81,7 @@ static const s_setting_t s_settings[SETTINGS] = {
     [SET_OBSERVERS] = {"observers", KIND_TEXT, "", 0, 0, NULL,
                        "observers a new group begins with, in the same form"},
     [SET_JOIN] = {"join", KIND_CHOICE, "no", 0, 0, s_no_yes,
-                  "yes: this node begins nothing and waits until a cluster adds it"},
+                  "yes: this node begins nothing and waits until the cluster of `members` adds it"},
     [SET_ELECTION_TIMEOUT] = {"election-time", KIND_DURATION, "1s", 50, 60000, NULL,
                               "silence of a leader after which another is elected, at least"},
     [SET_HEARTBEAT] = {"heartbeat", KIND_DURATION, "100ms", 5, 6000, NULL,
@@ -418,8 +418,14 @@ static int s_convert_cluster (dtd_config_t *self, const s_texts_t *texts, const 
     if (!named && self->members->observers.count > 0) {
         return s_usage ("observers: name the voters too, by members");
     }
-    if (self->join && named) {
-        return s_usage ("join: a node that joins begins no group; leave members out");
+    if (self->join && !named) {
+        return s_usage ("join: name nodes of the cluster to join, by members");
+    }
+    if (self->join && raft_config_is_member (self->members, self->node_id)) {
+        return s_usage (
+            "join: node %u (node-id) is named among the members; a node that joins is none "
+            "yet",
+            self->node_id);
     }
     if ((named || self->join) && !*self->replicate) {
         return s_usage ("replicate: give this node an endpoint for other nodes, like "
@@ -428,7 +434,7 @@ static int s_convert_cluster (dtd_config_t *self, const s_texts_t *texts, const 
     if ((named || self->join) && self->cluster_id == 0) {
         return s_usage ("cluster-id: give all nodes of a cluster the same number, not 0");
     }
-    if (named && !raft_config_is_member (self->members, self->node_id)) {
+    if (named && !self->join && !raft_config_is_member (self->members, self->node_id)) {
         return s_usage ("members: node %u (node-id) is not among them", self->node_id);
     }
     if (!named && !self->join) {

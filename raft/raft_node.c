@@ -82,6 +82,7 @@ static raft_group_t *s_new_raft_group (const raft_node_options_t *options,
     wanted->node_id = options->node_id;
     wanted->directory_id = options->directory_id;
     wanted->is_new = options->is_new;
+    wanted->contacts = group->contacts;
     wanted->has_bootstrap = options->is_new && group->bootstrap;
     if (wanted->has_bootstrap) {
         wanted->bootstrap = *group->bootstrap;

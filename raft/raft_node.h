@@ -31,6 +31,7 @@ typedef struct {
     raft_machine_t *machine;        // owned from here on
     const raft_config_t *bootstrap; // borrowed for the call: first configuration of a new group;
                                     // NULL: this node waits to be added to it
+    const raft_config_t *contacts;  // outlives the node: whom to link with until then; may be NULL
 } raft_node_group_t;
 
 typedef struct {

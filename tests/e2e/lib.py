@@ -226,7 +226,8 @@ class Cluster:
 
     def join(self, number):
         """A node that waits to be added."""
-        self.nodes[number] = self._node(number, join="yes")
+        members = " ".join(f"{i}={self.peer[i]},{self.service[i]}" for i in self.nodes)
+        self.nodes[number] = self._node(number, join="yes", members=members)
         self.nodes[number].start(wait=False)
         return self.nodes[number]
 
@@ -260,6 +261,14 @@ class Cluster:
                     return number
             return 0
         return until(look, "somebody leads", wait_s)
+
+    def caught_up(self, wait_s=WAIT_S):
+        """Wait until every node that runs has applied what is applied anywhere now."""
+        states = [self.status(number) for number, node in self.nodes.items() if node.alive()]
+        reach = max(state.get("applied_index", 0) for state in states)
+        until(lambda: all(self.status(number).get("applied_index", 0) >= reach
+                          for number, node in self.nodes.items() if node.alive()),
+              f"every node has applied {reach}", wait_s, 0.05)
 
     def settle(self, wait_s=WAIT_S):
         """Wait until all nodes that run have applied the same and agree on the digest."""
