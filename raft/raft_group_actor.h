@@ -27,6 +27,7 @@ typedef struct {
     uint32_t heartbeat_ms;           //
     bool no_lease;                   //
     uint64_t log_keep_entries;       //
+    uint64_t log_keep_bytes;         //
     uint64_t log_retain_bytes;       //
     uint64_t snapshot_after_bytes;   // see raft_core_options_t
     uint64_t snapshot_after_entries; //

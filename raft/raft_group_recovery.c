@@ -97,6 +97,7 @@ static raft_core_options_t *s_new_options (raft_group_t *self, const log_writer_
     options->snapshot_after_bytes = self->options.snapshot_after_bytes;
     options->snapshot_after_entries = self->options.snapshot_after_entries;
     options->log_keep_entries = self->options.log_keep_entries;
+    options->log_keep_bytes = self->options.log_keep_bytes;
     options->log_retain_bytes = self->options.log_retain_bytes;
     options->seed = self->env->entropy (self->env);
     options->trace = s_trace;

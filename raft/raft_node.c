@@ -95,6 +95,7 @@ static raft_group_t *s_new_raft_group (const raft_node_options_t *options,
     if (options->peer_port) { // a peer that is a little behind must not need a snapshot or the disk
         wanted->log_keep_entries = LOG_KEEP_ENTRIES;
         wanted->log_retain_bytes = LOG_RETAIN_BYTES;
+        wanted->log_keep_bytes = options->snapshot_after_bytes / 2;
     }
     raft_group_t *created = raft_group_new (options->placement.raft, wanted);
     free (wanted);

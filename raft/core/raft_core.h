@@ -78,6 +78,7 @@ typedef struct {
     uint64_t snapshot_after_entries; // entries applied since the last one; 0: not by entries
     uint32_t snapshot_retry_ms;      // after a failed one, plus up to half of it; 0: 30 000
     uint64_t log_keep_entries;       // left on disk below a snapshot; 0 for a group of one voter
+    uint64_t log_keep_bytes;         // of them no more than about this; 0: no bound
     uint64_t log_retain_bytes;  // durable and applied entries kept in memory, for slow followers
     uint64_t seed;              // of the PRNG
     raft_trace_fn *trace;       // may be NULL

@@ -139,6 +139,8 @@ typedef struct {
     raft_term_t term;    // of that entry
     uint64_t bytes;      // its size on disk
     uint64_t mark_bytes; // log position (raft_log_bytes_end) it reaches to
+    raft_index_t before;   // index and position of the one before it
+    uint64_t before_bytes; //
 
     bool in_progress;          // one is being taken:
     raft_index_t taking_index; // its last entry

@@ -144,11 +144,24 @@ static void s_end (raft_core_t *self, int rc, raft_effects_t *effects)
     }
 }
 
+// How many entries stay below a snapshot, by what the last ones weighed.
+static uint64_t s_keep_entries (const raft_core_t *self)
+{
+    uint64_t keep = self->options.log_keep_entries;
+    uint64_t entries = self->snapshot.index - self->snapshot.before;
+    uint64_t bytes = self->snapshot.mark_bytes - self->snapshot.before_bytes;
+    if (self->options.log_keep_bytes > 0 && entries > 0 && bytes > 0) {
+        uint64_t fit = self->options.log_keep_bytes / (bytes / entries + 1);
+        keep = fit < keep ? fit : keep;
+    }
+    return keep;
+}
+
 // Let go of what the snapshot covers. Only now: it is durable, directory included [DISK-8].
 static void s_compact (raft_core_t *self, raft_effects_t *effects)
 {
     raft_index_t index = self->snapshot.index;
-    raft_index_t keep = self->options.log_keep_entries;
+    raft_index_t keep = s_keep_entries (self);
     raft_config_stack_compact (self->configs, index);
     if (index <= keep || index - keep < raft_log_first (self->log)) {
         return;
@@ -167,6 +180,8 @@ void raft_snapshot_saved (raft_core_t *self, const raft_event_t *event, raft_eff
     dt_assert (event->snapshot_saved.index == snapshot->taking_index);
     dt_assert (event->snapshot_saved.term == snapshot->taking_term);
     raft_commit_note_applied (self, snapshot->taking_index); // two actors report, in any order
+    snapshot->before = snapshot->index;
+    snapshot->before_bytes = snapshot->mark_bytes;
     snapshot->index = snapshot->taking_index;
     snapshot->term = snapshot->taking_term;
     snapshot->bytes = event->snapshot_saved.bytes;
