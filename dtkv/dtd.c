@@ -21,6 +21,7 @@
 #include "storage/vfs_uring.h"
 #include "transport/port_zmq.h"
 
+#include "transport/peer_port_zmq.h"
 #include "transport/transport_context.h"
 
 #define DTD_VERSION "0.1.0"
@@ -138,6 +139,10 @@ static int s_open_port (dtd_t *self)
     }
     int rc = port_zmq_new (&self->port, self->zmq_context, &self->env,
                            &(port_zmq_options_t){.endpoint = self->config.service});
+    if (rc == 0 && *self->config.replicate) {
+        rc = peer_port_zmq_new (&self->peer_port, self->zmq_context, &self->env,
+                                &(peer_port_zmq_options_t){.endpoint = self->config.replicate});
+    }
     return rc;
 }
 

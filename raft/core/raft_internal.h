@@ -135,10 +135,10 @@ typedef struct {
 } raft_install_t;
 
 typedef struct {
-    raft_index_t index;  // of the newest durable snapshot; 0: none
-    raft_term_t term;    // of that entry
-    uint64_t bytes;      // its size on disk
-    uint64_t mark_bytes; // log position (raft_log_bytes_end) it reaches to
+    raft_index_t index;    // of the newest durable snapshot; 0: none
+    raft_term_t term;      // of that entry
+    uint64_t bytes;        // its size on disk
+    uint64_t mark_bytes;   // log position (raft_log_bytes_end) it reaches to
     raft_index_t before;   // index and position of the one before it
     uint64_t before_bytes; //
 

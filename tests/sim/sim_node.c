@@ -47,7 +47,7 @@ static void s_start_node (sim_node_t *self)
     self->port = sim_port_new (self->options.reply, self->options.reply_argument);
     self->inner = dtkv_machine_new (&self->options.store);
     raft_config_t alone = raft_config_sole (NODE_ID);
-    raft_node_group_t group = {GROUP_ID, self->inner, &alone};
+    raft_node_group_t group = {GROUP_ID, self->inner, &alone, NULL};
     if (self->options.wrap) {
         group.machine = self->options.wrap (self->options.wrap_argument, self->inner);
     }
