@@ -242,6 +242,12 @@ void raft_core_fail (raft_core_t *self, int rc, const char *why, raft_effects_t 
     }
 }
 
+int raft_core_failed_rc (const raft_core_t *self)
+{
+    const raft_config_t *config = raft_core_config_now (self);
+    return config && !raft_core_is_alone (self) ? DT_ERR_NOT_LEADER : self->failed_rc;
+}
+
 static void s_disk_failed (raft_core_t *self, const raft_event_t *event, raft_effects_t *effects)
 {
     raft_core_fail (self, event->failed.rc, NULL, effects);

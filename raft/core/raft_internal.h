@@ -231,6 +231,8 @@ const raft_config_t *raft_core_config_now (const raft_core_t *self);
 bool raft_core_is_alone (const raft_core_t *self);
 // Fail the group for good: disk, or state that cannot be.
 void raft_core_fail (raft_core_t *self, int rc, const char *why, raft_effects_t *effects);
+// What a FAILED node tells those who ask: other nodes may serve them, if there are any.
+int raft_core_failed_rc (const raft_core_t *self);
 // The shortest election timeout: what a follower promises a leader.
 int64_t raft_core_promise_ns (const raft_core_t *self);
 // A promise as long as it may last by a clock that is slow [LEASE-3].

@@ -118,8 +118,8 @@ static batch_facts_t s_look (const log_batch_t *batch)
 static int s_may_append (raft_core_t *self, const batch_facts_t *facts, const char **why)
 {
     if (self->role == RAFT_FAILED) {
-        *why = "the disk failed";
-        return self->failed_rc;
+        *why = "the group failed here";
+        return raft_core_failed_rc (self);
     }
     if (self->stopping) {
         *why = "stopping";

@@ -108,8 +108,8 @@ static int s_stage (raft_core_t *self, const raft_event_t *event, raft_pending_r
 {
     bool stale = event->read.mode == RAFT_READ_STALE;
     if (self->role == RAFT_FAILED) {
-        *why = "the disk failed";
-        return self->failed_rc;
+        *why = "the group failed here";
+        return raft_core_failed_rc (self);
     }
     if (self->stopping) {
         *why = "stopping";
