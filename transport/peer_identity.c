@@ -4,10 +4,15 @@
 
 #define MS(n) (INT64_C (1000000) * (n))
 
-#define PROBE_WAIT_MIN_NS  MS (50)
-#define PROBE_WAIT_MAX_NS  MS (2000)
-#define INTRUDER_WAIT_NS   MS (5000)
-#define UNPROVEN_AFTER(ns) (2 * (ns))
+#define PROBE_WAIT_MIN_NS MS (50)
+#define PROBE_WAIT_MAX_NS MS (2000)
+#define INTRUDER_WAIT_NS  MS (5000)
+
+// Frames under way when a life or connection ended have arrived or are lost after this.
+static int64_t s_late_ns (const peer_identity_t *self)
+{
+    return 2 * self->dead_after_ns;
+}
 
 void peer_identity_init (peer_identity_t *self, int64_t dead_after_ns)
 {
@@ -17,7 +22,7 @@ void peer_identity_init (peer_identity_t *self, int64_t dead_after_ns)
 static void s_accept (peer_identity_t *self, uint64_t boot_id, bool proven, int64_t now_ns)
 {
     self->former = self->boot_id;
-    self->former_until_ns = now_ns + self->dead_after_ns;
+    self->former_until_ns = now_ns + s_late_ns (self);
     self->boot_id = boot_id;
     self->proven = proven;
     if (self->intruder == boot_id) {
@@ -25,11 +30,27 @@ static void s_accept (peer_identity_t *self, uint64_t boot_id, bool proven, int6
     }
 }
 
+static void s_note_intruder (peer_identity_t *self, uint64_t boot_id, int64_t since_ns,
+                             int64_t now_ns)
+{
+    if (self->intruder != boot_id) {
+        self->intruder = boot_id;
+        self->intruder_since_ns = since_ns;
+    }
+    self->intruder_until_ns = now_ns + INTRUDER_WAIT_NS;
+}
+
+bool peer_identity_insists (const peer_identity_t *self, uint64_t boot_id, int64_t now_ns)
+{
+    return boot_id == self->intruder && now_ns - self->intruder_since_ns > s_late_ns (self);
+}
+
 // A node without an address is taken at its word, unless another life of it is still heard.
 static peer_life_t s_judge_by_word (peer_identity_t *self, uint64_t boot_id, int64_t heard_ns,
                                     int64_t now_ns)
 {
     if (self->boot_id != 0 && (self->proven || now_ns - heard_ns <= self->dead_after_ns)) {
+        s_note_intruder (self, boot_id, now_ns, now_ns);
         return PEER_LIFE_CLAIMED;
     }
     s_accept (self, boot_id, false, now_ns);
@@ -62,7 +83,7 @@ peer_life_t peer_identity_judge (peer_identity_t *self, uint64_t boot_id, bool a
             self->probe_ns = now_ns;
         }
     }
-    bool long_since = now_ns - self->candidate_since_ns > UNPROVEN_AFTER (self->dead_after_ns);
+    bool long_since = now_ns - self->candidate_since_ns > s_late_ns (self);
     return long_since ? PEER_LIFE_UNPROVEN : PEER_LIFE_WAITS;
 }
 
@@ -100,8 +121,7 @@ peer_life_t peer_identity_answered (peer_identity_t *self, uint64_t boot_id, uin
     }
     self->nonce = 0;
     if (self->candidate != 0 && self->candidate != boot_id) {
-        self->intruder = self->candidate;
-        self->intruder_until_ns = now_ns + INTRUDER_WAIT_NS;
+        s_note_intruder (self, self->candidate, self->candidate_since_ns, now_ns);
     }
     self->candidate = 0;
     if (boot_id != self->boot_id) {

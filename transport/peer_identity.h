@@ -27,6 +27,7 @@ typedef struct {
     uint64_t candidate;         // asks to be accepted; 0: nobody
     int64_t candidate_since_ns; //
     uint64_t intruder;          // was not the one that answered; 0: nobody
+    int64_t intruder_since_ns;  // heard since then
     int64_t intruder_until_ns;  // then it may try again
     uint64_t nonce;             // of the open probe; 0: none is open
     int64_t probe_ns;           // when the next probe may be sent
@@ -54,6 +55,10 @@ bool peer_identity_probe_due (const peer_identity_t *self, int64_t now_ns);
 
 // A probe is sent now: returns its nonce, made of `random` if none is open.
 uint64_t peer_identity_probe (peer_identity_t *self, uint64_t random, int64_t now_ns);
+
+// Whether a life that was judged CLAIMED has been heard for so long that it must be a process, and
+// not late frames of one that is gone.
+bool peer_identity_insists (const peer_identity_t *self, uint64_t boot_id, int64_t now_ns);
 
 // The address is another one, or was not known before: its life has to prove itself.
 void peer_identity_readdress (peer_identity_t *self, int64_t now_ns);

@@ -252,6 +252,9 @@ static void s_watch_silence (peer_link_t *self, int64_t now_ns)
 static void s_watch_refusals (peer_link_t *self, int64_t now_ns)
 {
     peer_links_t *links = self->links;
+    if (peer_link_connected (self, now_ns)) {
+        self->remake_wait_ns = links->dead_after_ns; // it is there: no reason to be patient
+    }
     bool control = s_refused_for (self, PEER_CONTROL, self->remake_wait_ns, now_ns);
     bool bulk = s_refused_for (self, PEER_BULK, self->remake_wait_ns, now_ns);
     bool failed = !self->made && now_ns - self->made_ns >= self->remake_wait_ns;

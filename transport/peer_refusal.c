@@ -129,6 +129,9 @@ void peer_refuse_life (peer_link_t *peer, const transport_route_t *route,
                         : "nobody answers at the address of this node id",
                 claimed ? peer->identity.boot_id : 0);
     }
+    if (claimed && !peer_identity_insists (&peer->identity, header->boot_id, now_ns)) {
+        return; // perhaps late frames of a life that is over: no reason to alarm anybody
+    }
     if (!s_permits (&peer->refuse_log_ns, LOG_EVERY_NS, now_ns)) {
         return;
     }

@@ -224,7 +224,7 @@ END_TEST
 START_TEST (a_second_process_with_a_nodes_id_is_refused_on_both_sides)
 {
     peer_fixture_node_t *one, *two;
-    s_pair (&one, &two, NULL);
+    s_pair (&one, &two, &(peer_fixture_options_t){.dead_after_ms = 300});
     peer_fixture_node_t *copy = peer_fixture_start (&(peer_fixture_options_t){.node_id = 2});
     peer_fixture_name (copy, 0, 1, peer_fixture_endpoint (one));
     peer_fixture_wait (peer_fixture_logged ("node 2 is claimed by two processes: life",

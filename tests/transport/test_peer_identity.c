@@ -80,7 +80,7 @@ START_TEST (a_new_life_that_answers_replaces_the_old_one_whose_late_frames_are_s
     ck_assert_int_eq (s_answer (TWO, s_probe ()), PEER_LIFE_NEW);
     ck_assert_int_eq (s_judge (TWO), PEER_LIFE_KNOWN);
     ck_assert_int_eq (s_judge (ONE), PEER_LIFE_STALE);
-    s_now_ns += MS (1001);
+    s_now_ns += MS (2001);
     ck_assert_int_eq (s_judge (ONE), PEER_LIFE_WAITS); // a process, not a late frame
 }
 END_TEST
@@ -92,7 +92,12 @@ START_TEST (an_intruder_is_refused_for_a_while_and_then_probed_again)
     ck_assert_int_eq (s_judge (ONE), PEER_LIFE_KNOWN);
     ck_assert_int_eq (s_answer (ONE, s_probe ()), PEER_LIFE_KNOWN);
     ck_assert_int_eq (s_judge (TWO), PEER_LIFE_CLAIMED);
-    s_now_ns += MS (5001);
+    s_now_ns += MS (1999);
+    ck_assert (!peer_identity_insists (&s_identity, TWO, s_now_ns)); // late frames, perhaps
+    s_now_ns += MS (2);
+    ck_assert (peer_identity_insists (&s_identity, TWO, s_now_ns));
+    ck_assert (!peer_identity_insists (&s_identity, ONE, s_now_ns));
+    s_now_ns += MS (3000);
     ck_assert_int_eq (s_judge (TWO), PEER_LIFE_WAITS);
     ck_assert_int_eq (s_answer (TWO, s_probe ()), PEER_LIFE_NEW);
     ck_assert_int_eq (s_judge (TWO), PEER_LIFE_KNOWN);
