@@ -1,6 +1,5 @@
 #include "transport/peer_actor.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +8,8 @@
 #include "base/dt_assert.h"
 #include "base/dt_error.h"
 #include "base/dt_memory.h"
-#include "transport/peer_link.h"
 #include "transport/peer_refusal.h"
+#include "transport/peer_table.h"
 
 #define MS(n) (INT64_C (1000000) * (n))
 
@@ -19,7 +18,6 @@ enum {
     ROUND_BYTES = 4 * 1024 * 1024, // the same, in bytes
     ROUND_REFUSALS = 64,           // read per tick
     MAILBOX_MAX = 16 * 1024,       // messages
-    STRANGERS_MAX = 64,            // nodes remembered that no group names
     BYTES_MAX_DEFAULT = 64 * 1024 * 1024,
     DEAD_AFTER_MS_DEFAULT = 3000,
     TICKS_PER_DEAD = 20,
@@ -27,203 +25,22 @@ enum {
     TICK_MAX_MS = 100,
 };
 
-typedef struct {
-    uint32_t group_id;
-    actor_t *actor;
-    uint32_t *nodes; // owned: whom it names
-    uint32_t count;  //
-} s_group_t;
-
 struct peers {
     actor_t *actor;            // owned by its host
     actor_host_t *host;        // borrowed
     peer_links_t links;        // what all links share
     peer_port_t *port;         // owned
-    s_group_t *groups;         // owned, ascending by group_id
-    size_t groups_count;       //
-    peer_link_t **peers;       // owned, each too
-    size_t peers_count;        //
-    size_t strangers;          // peers without references
-    peer_link_t *last;         // found last
+    peer_table_t table;        // groups and peers
     peer_refuser_t refuser;    // refusals to nodes that are not peers
     int64_t tick_ns;           // when the next tick is due
     peers_counters_t counters; //
 };
 
-// --- groups and peers ----------------------------------------------------------------------------
-
-// Where the group is, or would be.
-static size_t s_group_place (const peers_t *self, uint32_t group_id)
-{
-    size_t low = 0, high = self->groups_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (self->groups[middle].group_id < group_id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static s_group_t *s_find_group (peers_t *self, uint32_t group_id)
-{
-    size_t place = s_group_place (self, group_id);
-    bool found = place < self->groups_count && self->groups[place].group_id == group_id;
-    return found ? &self->groups[place] : NULL;
-}
-
-static peer_link_t *s_find_peer (const peers_t *self, uint32_t node_id)
-{
-    for (size_t i = 0; i < self->peers_count; i++) {
-        if (self->peers[i]->node_id == node_id) {
-            return self->peers[i];
-        }
-    }
-    return NULL;
-}
-
-static peer_link_t *s_find_peer_fast (peers_t *self, uint32_t node_id)
-{
-    if (!self->last || self->last->node_id != node_id) {
-        self->last = s_find_peer (self, node_id);
-    }
-    return self->last;
-}
-
-static void s_forget (peers_t *self, size_t place)
-{
-    self->last = NULL;
-    peer_link_destroy (&self->peers[place]);
-    self->peers[place] = self->peers[--self->peers_count];
-    self->strangers--;
-}
-
-static void s_forget_oldest_stranger (peers_t *self)
-{
-    size_t oldest = SIZE_MAX;
-    for (size_t i = 0; i < self->peers_count; i++) {
-        const peer_link_t *peer = self->peers[i];
-        if (peer->references == 0 &&
-            (oldest == SIZE_MAX || peer->heard_ns < self->peers[oldest]->heard_ns)) {
-            oldest = i;
-        }
-    }
-    dt_assert (oldest != SIZE_MAX);
-    s_forget (self, oldest);
-}
-
-// Anybody can name node ids in frames, so their number is bounded.
-static peer_link_t *s_find_or_add_peer (peers_t *self, uint32_t node_id)
-{
-    peer_link_t *peer = s_find_peer (self, node_id);
-    if (!peer) {
-        if (self->strangers >= STRANGERS_MAX) {
-            s_forget_oldest_stranger (self);
-        }
-        size_t bytes = (self->peers_count + 1) * sizeof (peer_link_t *);
-        self->peers = dt_realloc (self->peers, bytes);
-        peer = peer_link_new (&self->links, node_id);
-        self->peers[self->peers_count++] = peer;
-        self->strangers++;
-    }
-    return peer;
-}
-
-static bool s_names (const s_group_t *group, uint32_t node_id)
-{
-    for (uint32_t i = 0; i < group->count; i++) {
-        if (group->nodes[i] == node_id) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void s_free_reached (actor_message_t *message)
-{
-    free (message);
-}
-
-static void s_tell_reached (peers_t *self, const s_group_t *group, const peer_link_t *peer)
-{
-    peer_reached_t *reached = dt_zalloc (1, sizeof *reached);
-    reached->message.type = PEER_REACHED;
-    reached->message.free_fn = s_free_reached;
-    reached->node_id = peer->node_id;
-    reached->boot_id = peer->identity.boot_id;
-    actor_answer (self->actor, group->actor, &reached->message);
-}
-
-static void s_reached (peers_t *self, peer_link_t *peer)
-{
-    peer->reached = true;
-    dt_log_info (self->links.env, "peers", "node %" PRIu32 " is there, life %016" PRIx64,
-                 peer->node_id, peer->identity.boot_id);
-    for (size_t i = 0; i < self->groups_count; i++) {
-        if (s_names (&self->groups[i], peer->node_id)) {
-            s_tell_reached (self, &self->groups[i], peer);
-        }
-    }
-}
-
-// --- what groups say -----------------------------------------------------------------------------
-
-static void s_name (peers_t *self, s_group_t *group, const peer_node_t *node, int64_t now_ns)
-{
-    peer_link_t *peer = s_find_or_add_peer (self, node->node_id);
-    if (peer->references++ == 0) {
-        self->strangers--;
-    }
-    peer_link_open (peer, node->endpoint, now_ns);
-    if (!s_names (group, node->node_id) && peer_link_connected (peer, now_ns)) {
-        s_tell_reached (self, group, peer);
-    }
-}
-
-static void s_unname (peers_t *self, uint32_t node_id)
-{
-    peer_link_t *peer = s_find_peer (self, node_id);
-    dt_assert (peer);
-    dt_assert (peer->references > 0);
-    if (--peer->references == 0) {
-        peer_link_close (peer);
-        self->strangers++;
-    }
-}
-
-static bool s_listed (const uint32_t *nodes, uint32_t count, uint32_t node_id)
-{
-    const s_group_t list = {.nodes = (uint32_t *) (uintptr_t) nodes, .count = count};
-    return s_names (&list, node_id);
-}
-
-// The new nodes first: a link that stays is not closed in between.
-static void s_on_nodes (peers_t *self, const peer_nodes_t *nodes, int64_t now_ns)
-{
-    s_group_t *group = s_find_group (self, nodes->group_id);
-    dt_assert (group);
-    uint32_t *named = dt_malloc ((nodes->count + 1) * sizeof *named);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < nodes->count; i++) {
-        const peer_node_t *node = &nodes->nodes[i];
-        if (node->node_id != self->links.node_id && !s_listed (named, count, node->node_id)) {
-            s_name (self, group, node, now_ns);
-            named[count++] = node->node_id;
-        }
-    }
-    for (uint32_t i = 0; i < group->count; i++) {
-        s_unname (self, group->nodes[i]);
-    }
-    free (group->nodes);
-    group->nodes = named;
-    group->count = count;
-}
+// --- what groups say ---------------------------------------------------------------------------
 
 static void s_on_message (peers_t *self, peer_message_t *message)
 {
-    peer_link_t *peer = s_find_peer_fast (self, message->node_id);
+    peer_link_t *peer = peer_table_find_again (&self->table, message->node_id);
     if (peer) {
         peer_link_push (peer, message);
     } else {
@@ -238,7 +55,7 @@ static void s_on_mail (peers_t *self, actor_message_t *message, int64_t now_ns)
         return;
     }
     dt_assert (message->type == PEER_NODES);
-    s_on_nodes (self, (peer_nodes_t *) message, now_ns);
+    peer_table_name (&self->table, (peer_nodes_t *) message, now_ns);
     actor_message_free (&message);
 }
 
@@ -247,7 +64,7 @@ static void s_on_mail (peers_t *self, actor_message_t *message, int64_t now_ns)
 static void s_deliver (peers_t *self, const peer_link_t *peer, const peer_part_t *part,
                        dt_blob_t *frame)
 {
-    s_group_t *group = s_find_group (self, part->group);
+    peer_group_t *group = peer_table_group (&self->table, part->group);
     if (!group) {
         self->counters.no_group++;
         return;
@@ -302,7 +119,7 @@ static void s_hear (peers_t *self, peer_link_t *peer, const peer_frame_t *frame,
         peer->hello_due = true; // it does not know us yet
     }
     if (came) {
-        s_reached (self, peer);
+        peer_table_reached (&self->table, peer);
     }
 }
 
@@ -336,7 +153,7 @@ static void s_on_life (peers_t *self, const transport_route_t *route, peer_frame
                        dt_blob_t *blob, int64_t now_ns)
 {
     const peer_header_t *header = &frame->header;
-    peer_link_t *peer = s_find_or_add_peer (self, header->from);
+    peer_link_t *peer = peer_table_add (&self->table, header->from);
     peer_life_t life =
         peer_identity_judge (&peer->identity, header->boot_id, peer->open, peer->heard_ns, now_ns);
     bool old_link = life == PEER_LIFE_KNOWN && header->epoch < peer->epoch_heard;
@@ -404,7 +221,7 @@ static void s_read_refusals (peers_t *self, int64_t now_ns)
             return;
         }
         self->counters.refused_us++;
-        peer_link_t *peer = s_find_peer (self, node_id);
+        peer_link_t *peer = peer_table_find (&self->table, node_id);
         if (peer) {
             peer_refused_us (peer, message.data, message.bytes, now_ns);
         }
@@ -416,8 +233,8 @@ static void s_tick (peers_t *self, int64_t now_ns)
 {
     self->tick_ns = now_ns + self->links.tick_ns;
     s_read_refusals (self, now_ns);
-    for (size_t i = 0; i < self->peers_count; i++) {
-        peer_link_tick (self->peers[i], now_ns);
+    for (size_t i = 0; i < self->table.peers_count; i++) {
+        peer_link_tick (self->table.peers[i], now_ns);
     }
 }
 
@@ -425,9 +242,9 @@ static void s_tick (peers_t *self, int64_t now_ns)
 static int64_t s_flush (peers_t *self, int64_t now_ns)
 {
     int64_t deadline_ns = self->tick_ns;
-    for (size_t i = 0; i < self->peers_count; i++) {
-        peer_link_flush (self->peers[i], now_ns);
-        int64_t retry_ns = peer_link_retry_ns (self->peers[i], now_ns);
+    for (size_t i = 0; i < self->table.peers_count; i++) {
+        peer_link_flush (self->table.peers[i], now_ns);
+        int64_t retry_ns = peer_link_retry_ns (self->table.peers[i], now_ns);
         deadline_ns = retry_ns < deadline_ns ? retry_ns : deadline_ns;
     }
     return deadline_ns;
@@ -508,6 +325,7 @@ peers_t *peers_new (actor_host_t *host, const peers_options_t *options)
         .dead_after_ns = MS ((int64_t) dead_after_ms),
         .tick_ns = MS ((int64_t) tick_ms),
     };
+    self->table.links = &self->links;
     dt_random_init_stream (&self->links.random, options->boot_id, "peers");
     self->actor = actor_new (host, &(actor_options_t){
                                        .name = options->name,
@@ -515,19 +333,14 @@ peers_t *peers_new (actor_host_t *host, const peers_options_t *options)
                                        .run = s_run,
                                        .argument = self,
                                    });
+    self->table.actor = self->actor;
     return self;
 }
 
 void peers_add_group (peers_t *self, uint32_t group_id, actor_t *actor)
 {
     dt_assert (group_id != 0);
-    dt_assert (!s_find_group (self, group_id));
-    size_t place = s_group_place (self, group_id);
-    self->groups = dt_realloc (self->groups, (self->groups_count + 1) * sizeof *self->groups);
-    memmove (&self->groups[place + 1], &self->groups[place],
-             (self->groups_count - place) * sizeof *self->groups);
-    self->groups[place] = (s_group_t){.group_id = group_id, .actor = actor};
-    self->groups_count++;
+    peer_table_add_group (&self->table, group_id, actor);
 }
 
 void peers_destroy (peers_t **self_p)
@@ -537,14 +350,7 @@ void peers_destroy (peers_t **self_p)
     if (!self) {
         return;
     }
-    for (size_t i = 0; i < self->peers_count; i++) {
-        peer_link_destroy (&self->peers[i]);
-    }
-    for (size_t i = 0; i < self->groups_count; i++) {
-        free (self->groups[i].nodes);
-    }
-    free (self->peers);
-    free (self->groups);
+    peer_table_deinit (&self->table);
     self->port->close (&self->port);
     free (self);
 }
@@ -556,7 +362,7 @@ actor_t *peers_actor (peers_t *self)
 
 bool peers_status (const peers_t *self, uint32_t node_id, peer_status_t *status)
 {
-    const peer_link_t *peer = s_find_peer (self, node_id);
+    const peer_link_t *peer = peer_table_find (&self->table, node_id);
     if (!peer) {
         return false;
     }
