@@ -177,6 +177,8 @@ static void s_handle (raft_group_t *self, actor_message_t *message)
                                    .disk_full.on = ((log_writer_full_t *) message)->on,
                                });
         break;
+    case LOG_WRITER_STALLED:
+        break; // the log writer has logged it; the role does not depend on it
     case LOG_WRITER_FAILED:
         s_on_disk_failed (self, ((log_writer_failed_t *) message)->rc);
         break;

@@ -33,6 +33,11 @@ struct log_writer {
     actor_message_t *reads;        // log_writer_read_t that wait, oldest first
     actor_message_t **reads_tail;  // where the next one goes
     uint64_t cuts;                 // TRUNCATEs and RESETs carried out
+    fiber_t *watcher;              // held: tells of writes that take too long
+    fiber_condition_t *watch;      // signalled when a write begins and nobody watches
+    int64_t writing_since_ns;      // when the write in progress began; -1: there is none
+    bool watching;                 // the watcher has a deadline
+    bool stalled;                  // the owner was told that a write takes too long
     bool ending;                   // the main fiber has ended its loop
 };
 
@@ -62,6 +67,8 @@ static size_t s_message_bytes (uint16_t type)
         return sizeof (log_writer_read_done_t);
     case LOG_WRITER_FULL:
         return sizeof (log_writer_full_t);
+    case LOG_WRITER_STALLED:
+        return sizeof (log_writer_stalled_t);
     case LOG_WRITER_FAILED:
         return sizeof (log_writer_failed_t);
     default:
@@ -135,6 +142,68 @@ static void s_tell_full (log_writer_t *self, bool on)
     log_writer_full_t *full = log_writer_message_new (LOG_WRITER_FULL);
     full->on = on;
     s_answer (self, full);
+}
+
+// --- watching the disk ---------------------------------------------------------------------------
+
+static int64_t s_stall_ns (const log_writer_t *self)
+{
+    return (int64_t) self->options.stall_ms * 1000000;
+}
+
+static void s_tell_stalled (log_writer_t *self, bool on)
+{
+    if (self->stalled == on || self->failed) {
+        return;
+    }
+    self->stalled = on;
+    int64_t taken_ms = (fiber_now_ns () - self->writing_since_ns) / 1000000;
+    if (on) {
+        dt_log_warn (self->env, actor_name (self->actor),
+                     "the disk under %s has not finished a write for %lld ms; writes wait for it",
+                     self->directory, (long long) taken_ms);
+    } else {
+        dt_log_info (self->env, actor_name (self->actor), "the disk under %s writes again: %lld ms",
+                     self->directory, (long long) taken_ms);
+    }
+    log_writer_stalled_t *stalled = log_writer_message_new (LOG_WRITER_STALLED);
+    stalled->on = on;
+    s_answer (self, stalled);
+}
+
+// To be called around everything by which the main fiber waits for the disk to write.
+static void s_begin_write (log_writer_t *self)
+{
+    self->writing_since_ns = fiber_now_ns ();
+    if (!self->watching) {
+        fiber_condition_signal_later (self->watch);
+    }
+}
+
+static void s_end_write (log_writer_t *self, int rc)
+{
+    if (rc == 0 || rc == DT_ERR_NO_SPACE) {
+        s_tell_stalled (self, false);
+    }
+    self->writing_since_ns = -1;
+}
+
+// While writes follow each other the watcher wakes once in stall_ms, however many there are.
+static void s_run_watch (void *argument)
+{
+    log_writer_t *self = argument;
+    while (!self->ending) {
+        int64_t deadline_ns = FIBER_FOREVER;
+        if (self->writing_since_ns >= 0 && !self->stalled) {
+            deadline_ns = self->writing_since_ns + s_stall_ns (self);
+            if (fiber_now_ns () >= deadline_ns) {
+                s_tell_stalled (self, true);
+                deadline_ns = FIBER_FOREVER;
+            }
+        }
+        self->watching = deadline_ns != FIBER_FOREVER;
+        (void) fiber_condition_wait (self->watch, deadline_ns);
+    }
 }
 
 // --- opening -------------------------------------------------------------------------------------
@@ -287,10 +356,34 @@ static void s_on_append (log_writer_t *self, const log_writer_append_t *append)
     self->marked = false;
 }
 
-static void s_on_truncate (log_writer_t *self, uint64_t from)
+// What a cut is: drop entries from an index on, or all of them and go on behind a snapshot.
+typedef struct {
+    bool reset;
+    uint64_t index;
+    uint64_t term; // of a reset
+} log_cut_t;
+
+// A cut needs a segment. What follows it in the mailbox builds on it, so a full disk makes it wait;
+// only the end of the actor gives it up.
+static int s_cut (log_writer_t *self, const log_cut_t *cut)
 {
     self->cuts++;
-    int rc = log_store_truncate_suffix (self->store, from);
+    for (;;) {
+        s_begin_write (self);
+        int rc = cut->reset ? log_store_reset (self->store, cut->index, cut->term)
+                            : log_store_truncate_suffix (self->store, cut->index);
+        s_end_write (self, rc);
+        if (rc != DT_ERR_NO_SPACE || actor_stopping (self->actor) || self->failed) {
+            return rc;
+        }
+        s_tell_full (self, true);
+        (void) fiber_sleep_unless_stopping (fiber_now_ns () + FULL_RETRY_NS);
+    }
+}
+
+static void s_on_truncate (log_writer_t *self, uint64_t from)
+{
+    int rc = s_cut (self, &(log_cut_t){.index = from});
     if (rc != 0) {
         s_fail (self, rc);
     }
@@ -298,8 +391,7 @@ static void s_on_truncate (log_writer_t *self, uint64_t from)
 
 static void s_on_reset (log_writer_t *self, const log_writer_reset_t *reset)
 {
-    self->cuts++;
-    int rc = log_store_reset (self->store, reset->index, reset->term);
+    int rc = s_cut (self, &(log_cut_t){true, reset->index, reset->term});
     if (rc != 0) {
         s_fail (self, rc);
         return;
@@ -338,7 +430,7 @@ static void s_queue_read (log_writer_t *self, actor_message_t *message)
     fiber_condition_signal_later (self->read);
 }
 
-// The reader: a flush does not wait for it, nor it for a flush.
+// The reader: no write waits for it. What it was given before a write it reads meanwhile.
 static void s_run_reads (void *argument)
 {
     log_writer_t *self = argument;
@@ -370,7 +462,9 @@ static void s_write_hard_state (log_writer_t *self)
 {
     log_writer_persist_t *persist = self->persist;
     self->persist = NULL;
+    s_begin_write (self);
     int rc = hard_state_put (self->hard_state, &persist->value);
+    s_end_write (self, rc);
     if (rc != 0) {
         free (persist);
         s_fail (self, rc);
@@ -384,7 +478,9 @@ static void s_flush (log_writer_t *self)
 {
     uint64_t durable = 0;
     self->dirty = false;
+    s_begin_write (self);
     int rc = log_store_flush (self->store, &durable);
+    s_end_write (self, rc);
     if (rc == DT_ERR_NO_SPACE) {
         // What did not fit stays buffered in the store; a later flush tries again.
         self->dirty = true;
@@ -461,7 +557,9 @@ static void s_idle (log_writer_t *self)
         s_flush (self);
     } else if (!self->marked) {
         self->marked = true;
+        s_begin_write (self);
         int rc = log_store_mark (self->store);
+        s_end_write (self, rc);
         if (rc != 0 && rc != DT_ERR_NO_SPACE) {
             s_fail (self, rc);
         }
@@ -513,6 +611,8 @@ static void s_run (void *argument)
     fiber_hold (self->preparer);
     self->reader = fiber_start (actor_group (self->actor), "read", s_run_reads, self, NULL);
     fiber_hold (self->reader);
+    self->watcher = fiber_start (actor_group (self->actor), "watch", s_run_watch, self, NULL);
+    fiber_hold (self->watcher);
     for (;;) {
         actor_message_t *message;
         int rc = actor_receive (self->actor, &message, s_deadline_ns (self));
@@ -535,6 +635,9 @@ static void s_run (void *argument)
     fiber_condition_signal_all (self->read);
     fiber_join (self->reader, FIBER_FOREVER);
     fiber_release (&self->reader);
+    fiber_condition_signal_all (self->watch);
+    fiber_join (self->watcher, FIBER_FOREVER);
+    fiber_release (&self->watcher);
     s_idle (self);
     log_store_close (&self->store);
     hard_state_close (&self->hard_state);
@@ -549,6 +652,11 @@ log_writer_t *log_writer_new (actor_host_t *host, const log_writer_options_t *op
     self->options.directory = self->directory;
     self->prepare = fiber_condition_new ("segment to prepare");
     self->read = fiber_condition_new ("entries to read");
+    self->watch = fiber_condition_new ("a write to watch");
+    self->writing_since_ns = -1;
+    if (self->options.stall_ms == 0) {
+        self->options.stall_ms = LOG_WRITER_STALL_MS;
+    }
     self->reads_tail = &self->reads;
     self->marked = true;
     self->actor = actor_new (host, &(actor_options_t){
@@ -570,6 +678,7 @@ void log_writer_destroy (log_writer_t **self_p)
             self->reads = message->next;
             actor_message_free (&message);
         }
+        fiber_condition_destroy (&self->watch);
         fiber_condition_destroy (&self->read);
         fiber_condition_destroy (&self->prepare);
         free (self->directory);

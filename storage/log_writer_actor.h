@@ -4,7 +4,8 @@
 // fiber), and answers. Group commit is what its loop does: whatever has arrived while the disk was
 // busy goes into the next write and sync. Errors of the disk are final [DISK-10]: one FAILED
 // answer, after that every request is dropped, the group has failed. A second fiber prepares log
-// segments ahead of their use, a third one reads: for a replay, or for a follower that is behind.
+// segments ahead of their use, a third one reads: for a replay, or for a follower that is behind. A
+// fourth one watches how long the first has been writing.
 //
 // All messages come from one actor, the owner; it sends OPEN first.
 
@@ -26,7 +27,10 @@ typedef struct {
     storage_identity_t identity; // cluster, group, node
     uint32_t segment_bytes;      // 0: default
     uint32_t spares_max;         // log files kept for recycling; 0: default
+    uint32_t stall_ms;           // a write that takes longer is a stall; 0: LOG_WRITER_STALL_MS
 } log_writer_options_t;
+
+enum { LOG_WRITER_STALL_MS = 1000 };
 
 enum {
     // Owner to log writer.
@@ -35,8 +39,9 @@ enum {
     LOG_WRITER_PERSIST,    // log_writer_persist_t: answered by PERSISTED
     LOG_WRITER_TRUNCATE,   // log_writer_index_t: drop entries from index on
     LOG_WRITER_COMPACT,    // log_writer_index_t: entries up to index are not needed any more
-    LOG_WRITER_READ,       // log_writer_read_t: answered by READ_DONE, in order of the READs
-    LOG_WRITER_RESET,      // log_writer_reset_t: drop all entries; answered by RESET_DONE
+    LOG_WRITER_READ,  // log_writer_read_t: answered by READ_DONE, in order of the READs. Delays no
+                      // write; one that comes during a write begins when that has ended
+    LOG_WRITER_RESET, // log_writer_reset_t: drop all entries; answered by RESET_DONE
     // Log writer to owner.
     LOG_WRITER_OPENED = 150, // log_writer_opened_t
     LOG_WRITER_APPENDED,     // log_writer_appended_t
@@ -44,7 +49,8 @@ enum {
     LOG_WRITER_READ_DONE,    // log_writer_read_done_t
     LOG_WRITER_RESET_DONE,   // log_writer_reset_t
     LOG_WRITER_FULL,         // log_writer_full_t: the disk is full, or is not any more
-    LOG_WRITER_FAILED,       // log_writer_failed_t: final
+    LOG_WRITER_STALLED,      // log_writer_stalled_t: a write takes too long, or has ended
+    LOG_WRITER_FAILED,       // log_writer_failed_t: final; after it come READ_DONEs at most
 };
 
 typedef struct {
@@ -107,7 +113,8 @@ typedef struct {
 
 typedef struct {
     actor_message_t message;
-    int rc;             // 0, or NOT_FOUND: the entry was cut off or compacted meanwhile
+    int rc;             // 0; NOT_FOUND: the entry was cut off or compacted meanwhile; others: what
+                        // the disk said, FAILED went before
     uint64_t first;     // as asked for
     uint64_t cookie;    // as asked for
     log_batch_t *batch; // owned: a first part of what was wanted; NULL: rc is not 0
@@ -122,6 +129,11 @@ typedef struct {
     actor_message_t message;
     bool on;
 } log_writer_full_t;
+
+typedef struct {
+    actor_message_t message;
+    bool on;
+} log_writer_stalled_t;
 
 typedef struct {
     actor_message_t message;
