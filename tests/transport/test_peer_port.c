@@ -1,8 +1,11 @@
 // The port between nodes over real TCP.
 
+#include <arpa/inet.h>
 #include <check.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -131,18 +134,36 @@ START_TEST (frames_of_all_sizes_go_by_both_channels)
 }
 END_TEST
 
+// A listener that takes connections and never says a word.
+static int s_mute_listener (char endpoint[static 96])
+{
+    int listener = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
+    socklen_t bytes = sizeof address;
+    ck_assert_int_eq (bind (listener, (struct sockaddr *) &address, bytes), 0);
+    ck_assert_int_eq (listen (listener, 10), 0);
+    ck_assert_int_eq (getsockname (listener, (struct sockaddr *) &address, &bytes), 0);
+    snprintf (endpoint, 96, "tcp://127.0.0.1:%d", ntohs (address.sin_port));
+    return listener;
+}
+
 START_TEST (a_send_before_the_connection_stands_is_refused_and_leaves_the_frame)
 {
+    char endpoint[96];
+    int listener = s_mute_listener (endpoint);
     ck_assert_int_eq (s_try_send (PEER_CONTROL, 7, 100), DT_ERR_NOT_FOUND);
-    s_connect ();
+    ck_assert_int_eq (s_one->connect (s_one, 2, endpoint), 0);
     ck_assert_int_eq (s_try_send (PEER_CONTROL, 7, 100), DT_ERR_AGAIN);
     ck_assert_int_eq (s_try_send (PEER_CONTROL, 7, 1000), DT_ERR_AGAIN);
     ck_assert_int_eq (s_try_send (PEER_CONTROL, 7, 50000), DT_ERR_AGAIN);
+    s_connect ();
     s_send (PEER_CONTROL, 8, 50000);
     s_expect (8, 50000);
     s_one->disconnect (s_one, 2);
     s_one->disconnect (s_one, 2);
     ck_assert_int_eq (s_try_send (PEER_CONTROL, 7, 100), DT_ERR_NOT_FOUND);
+    close (listener);
 }
 END_TEST
 
