@@ -214,9 +214,13 @@ class Cluster:
         ports = free_ports(2 * (count + spare))
         self.peer = {i: f"tcp://127.0.0.1:{ports[2 * i - 2]}" for i in range(1, count + spare + 1)}
         self.service = {i: f"tcp://127.0.0.1:{ports[2 * i - 1]}" for i in self.peer}
+        self._addresses(ports)
         self.settings = {"cluster_id": 77, "election_time": "500ms", "heartbeat": "50ms", **settings}
         members = " ".join(f"{i}={self.peer[i]},{self.service[i]}" for i in range(1, count + 1))
         self.nodes = {i: self._node(i, members=members) for i in range(1, count + 1)}
+
+    def _addresses(self, ports):
+        """For clusters whose nodes reach each other by other addresses than they listen on."""
 
     def _node(self, number, **settings):
         node = self.workspace.node(f"node{number}", start=False, node_id=number,

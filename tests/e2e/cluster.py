@@ -1,0 +1,70 @@
+"""cluster - nodes that reach each other through a proxy, what they use, and the load that judges them."""
+
+import os
+import re
+import subprocess
+
+import lib
+from lib import check
+from proxy import Proxy
+
+
+class Load:
+    """lin_load, running against endpoints; end () waits for it and judges its history."""
+
+    def __init__(self, workspace, endpoints, seconds, **settings):
+        self.workspace = workspace
+        self.path = os.path.join(workspace.path, "history.txt")
+        arguments = [workspace.program("tests/lin/lin_load"), "--endpoints", endpoints,
+                     "--out", self.path, "--seconds", str(seconds)]
+        for key, value in settings.items():
+            arguments += ["--" + key.replace("_", "-"), str(value)]
+        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        workspace.processes.append(self.process)
+
+    def end(self, writes_min, wait_s=120):
+        out, err = self.process.communicate(timeout=wait_s)
+        check(self.process.returncode == 0, f"lin_load: {self.process.returncode}: {err}")
+        counts = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", out)}
+        check(counts["writes"] >= writes_min, f"too few writes to tell: {out}")
+        ran = lib.run([self.workspace.program("tests/lin/lin_check"), self.path], code=None)
+        check(ran.code == 0, f"lin_check: {ran.code}\n{ran.text[-6000:]}{ran.err}")
+        print("  " + out.strip() + "; " + ran.text.strip().split(": ", 1)[1])
+        return counts
+
+
+class ProxiedCluster(lib.Cluster):
+    """As lib.Cluster; what one node sends to another goes through self.proxy, links (1, 2) ..."""
+
+    def __init__(self, workspace, count=3, seed=0, **settings):
+        self.proxy = Proxy(self._processes, seed)
+        self.bound = {}
+        super().__init__(workspace, count, **settings)
+
+    def _processes(self):
+        return {number: node.process.pid for number, node in list(self.nodes.items())
+                if node.process is not None}
+
+    def _node(self, number, **settings):
+        node = super()._node(number, **settings)
+        node.settings["replicate"] = f"tcp://127.0.0.1:{self.bound[number]}"
+        return node
+
+    def _addresses(self, ports):
+        """What nodes are told of each other: the proxy's ports. They listen on others."""
+        for i in range(1, len(ports) // 2 + 1):
+            self.bound[i] = ports[2 * i - 2]
+            self.peer[i] = f"tcp://127.0.0.1:{self.proxy.listen(i, self.bound[i])}"
+
+    def usage(self):
+        """{number: (resident KiB, open files)} of the nodes that run."""
+        found = {}
+        for number, pid in self._processes().items():
+            with open(f"/proc/{pid}/status", encoding="ascii") as status:
+                resident = int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
+            found[number] = (resident, len(os.listdir(f"/proc/{pid}/fd")))
+        return found
+
+    def close(self):
+        self.proxy.close()
