@@ -23,14 +23,15 @@ class Load:
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         workspace.processes.append(self.process)
 
-    def end(self, writes_min, wait_s=120):
+    def end(self, writes_min, wait_s=120, verdict=0):
+        """Wait, judge, and fail unless lin_check ends with this code; returns the counts."""
         out, err = self.process.communicate(timeout=wait_s)
         check(self.process.returncode == 0, f"lin_load: {self.process.returncode}: {err}")
         counts = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", out)}
         check(counts["writes"] >= writes_min, f"too few writes to tell: {out}")
         ran = lib.run([self.workspace.program("tests/lin/lin_check"), self.path], code=None)
-        check(ran.code == 0, f"lin_check: {ran.code}\n{ran.text[-6000:]}{ran.err}")
-        print("  " + out.strip() + "; " + ran.text.strip().split(": ", 1)[1])
+        check(ran.code == verdict, f"lin_check: {ran.code}\n{ran.text[-6000:]}{ran.err}")
+        print("  " + out.strip() + "; " + ran.text.strip().splitlines()[0].split(": ", 1)[1])
         return counts
 
 

@@ -1,6 +1,7 @@
 """What clients see of real nodes that are killed and paused under them is linearizable."""
 
 import os
+import shutil
 import time
 
 import lib
@@ -31,6 +32,23 @@ def test_one_node_paused_longer_than_clients_wait_stays_linearizable(workspace):
     counts = load.end(writes_min=200)
     check(counts["unknown"] > 0, "some writes have no answer")
     node.stop()
+
+
+def test_a_node_that_forgets_is_found(workspace):
+    """Planted: an older copy of the disk takes the place of the node's, and acknowledged writes are gone."""
+    node = workspace.node()
+    load = Load(workspace, node.endpoint, 6)
+    time.sleep(1)
+    node.kill()
+    copy = os.path.join(workspace.path, "copy")
+    shutil.copytree(node.data_dir, copy)
+    node.start()
+    time.sleep(1.5)
+    node.kill()
+    shutil.rmtree(node.data_dir)
+    shutil.copytree(copy, node.data_dir)
+    node.start()
+    load.end(writes_min=100, verdict=1)
 
 
 def test_paused_leaders_serve_nothing_old(workspace):
