@@ -7,6 +7,7 @@
 #define DT_ENV_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum {
@@ -15,6 +16,8 @@ typedef enum {
     DT_LOG_WARN,
     DT_LOG_ERROR,
 } dt_log_level_t;
+
+enum { DT_ENV_LARGE_BYTES = 2 * 1024 * 1024 };
 
 typedef struct dt_env dt_env_t;
 
@@ -27,6 +30,9 @@ struct dt_env {
     uint64_t (*entropy) (const dt_env_t *self);
     // Take one log line without newline. May be called from any thread.
     void (*log) (const dt_env_t *self, dt_log_level_t level, const char *line);
+    // Memory that is going to be written to a disk in large pieces: `memory` at a multiple of
+    // DT_ENV_LARGE_BYTES, `bytes` too, nothing in it yet. Advice; NULL: none is taken.
+    void (*advise_large) (const dt_env_t *self, void *memory, size_t bytes);
     dt_log_level_t log_level; // lines below it are not formatted
     void *context;            // of the implementation
 };

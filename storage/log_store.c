@@ -13,6 +13,7 @@ enum {
     DIRECTORY_BYTES_MAX = 400, // leaves room for the names
     BUFFER_BYTES_MIN = 64 * 1024,
     BUFFER_ALIGN = 4096,
+    BUFFER_BYTES_SMALL = 128 * 1024, // one that outgrows this is in for large writes
 };
 
 int log_store_fail (log_store_t *self, int rc, const char *what)
@@ -41,8 +42,10 @@ void log_store_leave (log_store_t *self)
 // --- appending -----------------------------------------------------------------------------------
 
 // Make room for `bytes` more. Extents begin at multiples of LOG_FLUSH_ALIGN in memory as on disk,
-// so that the vfs can hand them to the device without a copy.
-static uint8_t *s_reserve (dt_buffer_t *buffer, size_t bytes)
+// so that the vfs can hand them to the device without a copy. From small pages a direct write of
+// 400 to 800 KiB was measured to take 1.3 to 1.6 times as long as from a large one: hence large
+// pages, once a log has such writes.
+static uint8_t *s_reserve (const log_store_t *self, dt_buffer_t *buffer, size_t bytes)
 {
     size_t needed = buffer->bytes + bytes + LOG_FLUSH_ALIGN; // with room to fill the last sector
     if (buffer->capacity < needed) {
@@ -50,7 +53,14 @@ static uint8_t *s_reserve (dt_buffer_t *buffer, size_t bytes)
         while (capacity < needed) {
             capacity *= 2;
         }
-        uint8_t *data = dt_malloc_aligned (BUFFER_ALIGN, capacity);
+        bool large = capacity > BUFFER_BYTES_SMALL;
+        if (large && capacity < DT_ENV_LARGE_BYTES) {
+            capacity = DT_ENV_LARGE_BYTES;
+        }
+        uint8_t *data = dt_malloc_aligned (large ? DT_ENV_LARGE_BYTES : BUFFER_ALIGN, capacity);
+        if (large && self->env->advise_large) {
+            self->env->advise_large (self->env, data, capacity);
+        }
         if (buffer->bytes) {
             memcpy (data, buffer->data, buffer->bytes);
         }
@@ -62,10 +72,10 @@ static uint8_t *s_reserve (dt_buffer_t *buffer, size_t bytes)
 }
 
 // Fill the last sector with zeros: what the disk holds there already.
-static void s_pad (dt_buffer_t *buffer)
+static void s_pad (const log_store_t *self, dt_buffer_t *buffer)
 {
     size_t pad = log_align (buffer->bytes, LOG_FLUSH_ALIGN) - buffer->bytes;
-    memset (s_reserve (buffer, pad), 0, pad);
+    memset (s_reserve (self, buffer, pad), 0, pad);
     buffer->bytes += pad;
 }
 
@@ -78,7 +88,7 @@ static log_extent_t *s_begin_extent (log_store_t *self, log_write_buffer_t *buff
         buffer->extents =
             dt_realloc (buffer->extents, buffer->extent_capacity * sizeof buffer->extents[0]);
     }
-    s_pad (&buffer->bytes);
+    s_pad (self, &buffer->bytes);
     log_extent_t *extent = &buffer->extents[buffer->extent_count++];
     *extent = (log_extent_t){
         .begins_segment = new_segment,
@@ -132,7 +142,7 @@ static void s_encode (log_store_t *self, const log_entry_t *entry)
         log_index_note (&self->index, entry->index, entry->term, self->plan_seq,
                         (uint32_t) self->plan_offset, self->chain);
     }
-    uint8_t *to = s_reserve (&buffer->bytes, bytes);
+    uint8_t *to = s_reserve (self, &buffer->bytes, bytes);
     self->chain = log_record_encode (to, &scope, entry, self->durable_index, self->chain);
     buffer->bytes.bytes += bytes;
     buffer->proof = self->durable_index;
@@ -183,7 +193,7 @@ int log_store_append (log_store_t *self, const log_batch_t *batch, uint64_t firs
         }
         bytes += log_record_bytes (entry->payload_bytes);
     }
-    s_reserve (&self->buffers[self->active].bytes, bytes);
+    s_reserve (self, &self->buffers[self->active].bytes, bytes);
     entry = log_batch_entry (batch, first);
     for (uint64_t index = first; index <= last; index++, entry++) {
         s_encode (self, entry);
@@ -349,7 +359,7 @@ static int s_write_extent (log_store_t *self, log_write_buffer_t *buffer, log_ex
 
 static int s_write_buffer (log_store_t *self, log_write_buffer_t *buffer)
 {
-    s_pad (&buffer->bytes);
+    s_pad (self, &buffer->bytes);
     while (buffer->written < buffer->extent_count) {
         int rc = s_write_extent (self, buffer, &buffer->extents[buffer->written]);
         if (rc) {

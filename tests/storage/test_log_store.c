@@ -65,6 +65,46 @@ START_TEST (flush_of_a_thousand_entries_is_one_write_sync)
 }
 END_TEST
 
+// What the environment was told of large memory.
+static unsigned s_advised;
+
+static void s_advise_large (const dt_env_t *env, void *memory, size_t bytes)
+{
+    (void) env;
+    ck_assert_uint_eq ((uintptr_t) memory % DT_ENV_LARGE_BYTES, 0);
+    ck_assert_uint_eq (bytes % DT_ENV_LARGE_BYTES, 0);
+    memset (memory, 0xa5, bytes); // it is all there, and nothing in it yet
+    s_advised++;
+}
+
+START_TEST (large_write_buffer_is_told_to_the_environment)
+{
+    s_advised = 0;
+    h.env.advise_large = s_advise_large;
+    log_harness_open (&h);
+    for (int i = 0; i < 10; i++) {
+        log_harness_append (&h, 100, 1, 2000); // grows while it holds entries
+    }
+    log_harness_flush (&h);
+    ck_assert_uint_eq (s_advised, 1);
+    log_harness_verify (&h);
+}
+END_TEST
+
+START_TEST (small_write_buffer_is_left_alone)
+{
+    s_advised = 0;
+    h.env.advise_large = s_advise_large;
+    log_harness_open (&h);
+    for (int i = 0; i < 100; i++) {
+        log_harness_append (&h, 10, 1, 1000);
+        log_harness_flush (&h);
+    }
+    ck_assert_uint_eq (s_advised, 0);
+    log_harness_verify (&h);
+}
+END_TEST
+
 START_TEST (append_and_getters_do_no_io)
 {
     log_harness_open (&h);
@@ -690,6 +730,8 @@ int main (void)
     tcase_add_test (tcase, new_log_is_empty_and_starts_after_the_snapshot);
     tcase_add_test (tcase, entries_come_back_with_every_field_after_reopening);
     tcase_add_test (tcase, flush_of_a_thousand_entries_is_one_write_sync);
+    tcase_add_test (tcase, large_write_buffer_is_told_to_the_environment);
+    tcase_add_test (tcase, small_write_buffer_is_left_alone);
     tcase_add_test (tcase, append_and_getters_do_no_io);
     tcase_add_test (tcase, entries_roll_over_many_segments);
     tcase_add_test (tcase, one_flush_may_cross_several_segments);
