@@ -9,6 +9,15 @@ from lib import check
 from proxy import Proxy
 
 
+def sanitized(build):
+    """Is this a build with sanitizers, which keep freed memory for a while?"""
+    try:
+        with open(os.path.join(build, "CMakeCache.txt"), encoding="utf-8") as cache:
+            return re.search(r"^DT_SANITIZE:\w+=\S", cache.read(), re.M) is not None
+    except FileNotFoundError:
+        return False
+
+
 class Load:
     """lin_load, running against endpoints; end () waits for it and judges its history."""
 

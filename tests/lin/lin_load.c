@@ -113,7 +113,8 @@ static void *s_run (void *argument)
         s_pause (20000000);
     }
     uint64_t period = 1000000000u / options->rate;
-    while (self->client && load_now_ns () < end && self->history.count < LOAD_OPS_MAX &&
+    size_t ops_max = LIN_OPS_MAX / (options->clients + 1) - LOAD_KEYS_MAX;
+    while (self->client && load_now_ns () < end && self->history.count < ops_max &&
            !self->problem) {
         load_client_step (self);
         s_pause (dt_random_below (&self->random, 2 * period) + 1);

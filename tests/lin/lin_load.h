@@ -14,7 +14,6 @@ enum {
     LOAD_SECONDS_MAX = 7200,
     LOAD_RATE_MAX = 10000,
     LOAD_TIMEOUT_MS_MAX = 60000,
-    LOAD_OPS_MAX = 200000, // of one client
 };
 
 typedef struct {

@@ -30,16 +30,18 @@ typedef struct {
     size_t count;
     s_link_t *links;
     uint64_t *done; // bit set of operations
-    size_t words;
     s_taken_t *stack;
     size_t depth;
     size_t waiting; // operations with a return that are not taken
     uint64_t state;
     uint64_t hash;   // of `done`: exclusive or of its members' hashes
-    uint32_t *table; // remembered configurations by hash, entry number + 1
+    size_t low;      // all words of `done` below are full
+    size_t high;     // all words of `done` from here on are empty
+    uint64_t *table; // remembered configurations by hash, place + 1
     size_t table_size;
-    uint64_t *entries; // state, then the words of the set
-    size_t entry_count;
+    size_t table_count;
+    uint64_t *entries; // hash, state, low, number of words, words of the set from low on
+    size_t entry_words;
     size_t entry_capacity;
 } s_search_t;
 
@@ -89,12 +91,34 @@ static bool s_matters (const s_search_t *self, const lin_key_op_t *op)
     return false;
 }
 
+// Put an operation into the set or take it out. Only what lies between the full words at its
+// beginning and the empty ones at its end is ever looked at: long histories cost no more.
+static void s_flip (s_search_t *self, uint32_t op)
+{
+    size_t word = op / 64;
+    self->done[word] ^= (uint64_t) 1 << op % 64;
+    self->hash ^= dt_hash_mix ((uint64_t) op + 1);
+    if (word < self->low) {
+        self->low = word;
+    }
+    if (word >= self->high) {
+        self->high = word + 1;
+    }
+    while (self->low < self->high && self->done[self->low] == UINT64_MAX) {
+        self->low++;
+    }
+    while (self->high > self->low && self->done[self->high - 1] == 0) {
+        self->high--;
+    }
+}
+
 static void s_build (s_search_t *self)
 {
     s_event_t *events = dt_zalloc (2 * self->count + 1, sizeof *events);
     size_t count = 0;
     for (size_t i = 0; i < self->count; i++) {
         if (!s_matters (self, &self->ops[i])) {
+            s_flip (self, (uint32_t) i); // done with
             continue;
         }
         events[count++] = (s_event_t){.time = self->ops[i].call, .node = (uint32_t) (1 + 2 * i)};
@@ -129,12 +153,6 @@ static void s_relink (s_search_t *self, uint32_t node)
     self->links[link->next].prev = node;
 }
 
-static void s_flip (s_search_t *self, uint32_t op)
-{
-    self->done[op / 64] ^= (uint64_t) 1 << op % 64;
-    self->hash ^= dt_hash_mix ((uint64_t) op + 1);
-}
-
 static void s_take (s_search_t *self, uint32_t op, uint64_t after, bool forced)
 {
     self->stack[self->depth++] = (s_taken_t){.op = op, .forced = forced, .state = self->state};
@@ -167,48 +185,63 @@ static uint32_t s_take_back (s_search_t *self)
     return 0;
 }
 
+enum { ENTRY_HASH, ENTRY_STATE, ENTRY_LOW, ENTRY_COUNT, ENTRY_WORDS };
+
 static void s_grow_table (s_search_t *self)
 {
     free (self->table);
     self->table_size = self->table_size ? 2 * self->table_size : 1024;
     self->table = dt_zalloc (self->table_size, sizeof *self->table);
-    for (size_t i = 0; i < self->entry_count; i++) {
-        const uint64_t *entry = self->entries + i * (self->words + 2);
-        size_t at = entry[1] & (self->table_size - 1);
+    for (size_t place = 0; place < self->entry_words;) {
+        const uint64_t *entry = self->entries + place;
+        size_t at = entry[ENTRY_HASH] & (self->table_size - 1);
         while (self->table[at]) {
             at = (at + 1) & (self->table_size - 1);
         }
-        self->table[at] = (uint32_t) (i + 1);
+        self->table[at] = place + 1;
+        place += ENTRY_WORDS + entry[ENTRY_COUNT];
     }
+}
+
+// Write down the configuration; the table names its place.
+static void s_add_entry (s_search_t *self, uint64_t hash, uint64_t state, size_t at)
+{
+    size_t count = self->high - self->low;
+    if (self->entry_words + ENTRY_WORDS + count > self->entry_capacity) {
+        self->entry_capacity = 2 * (self->entry_capacity + ENTRY_WORDS + count);
+        self->entries = dt_realloc (self->entries, self->entry_capacity * sizeof *self->entries);
+    }
+    uint64_t *entry = self->entries + self->entry_words;
+    entry[ENTRY_HASH] = hash;
+    entry[ENTRY_STATE] = state;
+    entry[ENTRY_LOW] = self->low;
+    entry[ENTRY_COUNT] = count;
+    memcpy (entry + ENTRY_WORDS, self->done + self->low, count * sizeof *entry);
+    self->table[at] = self->entry_words + 1;
+    self->table_count++;
+    self->entry_words += ENTRY_WORDS + count;
 }
 
 // Remember the configuration there is after flipping op into the set; false: it was known.
 static bool s_remember (s_search_t *self, uint32_t op, uint64_t after)
 {
-    size_t width = self->words + 2;
     s_flip (self, op);
-    if (2 * (self->entry_count + 1) > self->table_size) {
+    if (2 * (self->table_count + 1) > self->table_size) {
         s_grow_table (self);
     }
-    uint64_t key = dt_hash_mix (self->hash ^ dt_hash_mix (after));
-    size_t at = key & (self->table_size - 1);
+    uint64_t hash = dt_hash_mix (self->hash ^ dt_hash_mix (after));
+    size_t at = hash & (self->table_size - 1);
+    size_t count = self->high - self->low;
     bool known = false;
-    for (; self->table[at] && !known; at = (at + 1) & (self->table_size - 1)) {
-        const uint64_t *entry = self->entries + (self->table[at] - 1) * width;
-        known = entry[0] == after && entry[1] == key &&
-                memcmp (entry + 2, self->done, self->words * sizeof *self->done) == 0;
+    while (self->table[at] && !known) {
+        const uint64_t *entry = self->entries + self->table[at] - 1;
+        known = entry[ENTRY_HASH] == hash && entry[ENTRY_STATE] == after &&
+                entry[ENTRY_LOW] == self->low && entry[ENTRY_COUNT] == count &&
+                memcmp (entry + ENTRY_WORDS, self->done + self->low, count * sizeof *entry) == 0;
+        at = (at + 1) & (self->table_size - 1);
     }
     if (!known) {
-        if (self->entry_count == self->entry_capacity) {
-            self->entry_capacity = self->entry_capacity ? 2 * self->entry_capacity : 256;
-            self->entries =
-                dt_realloc (self->entries, self->entry_capacity * width * sizeof *self->entries);
-        }
-        uint64_t *entry = self->entries + self->entry_count++ * width;
-        entry[0] = after;
-        entry[1] = key;
-        memcpy (entry + 2, self->done, self->words * sizeof *self->done);
-        self->table[at] = (uint32_t) self->entry_count;
+        s_add_entry (self, hash, after, at);
     }
     s_flip (self, op);
     return !known;
@@ -216,8 +249,7 @@ static bool s_remember (s_search_t *self, uint32_t op, uint64_t after)
 
 static size_t s_memory (const s_search_t *self)
 {
-    return self->entry_capacity * (self->words + 2) * sizeof *self->entries +
-           self->table_size * sizeof *self->table;
+    return self->entry_capacity * sizeof *self->entries + self->table_size * sizeof *self->table;
 }
 
 static lin_verdict_t s_search (s_search_t *self, const lin_wgl_limits_t *limits)
@@ -251,9 +283,8 @@ static lin_verdict_t s_search (s_search_t *self, const lin_wgl_limits_t *limits)
 lin_verdict_t lin_wgl (const lin_key_op_t *ops, size_t count, const lin_wgl_limits_t *limits)
 {
     s_search_t self = {.ops = ops, .count = count, .state = limits->first_state};
-    self.words = count / 64 + 1;
     self.links = dt_zalloc (2 * count + 2, sizeof *self.links);
-    self.done = dt_zalloc (self.words, sizeof *self.done);
+    self.done = dt_zalloc (count / 64 + 1, sizeof *self.done);
     self.stack = dt_zalloc (count + 1, sizeof *self.stack);
     s_build (&self);
     lin_verdict_t verdict = s_search (&self, limits);

@@ -101,6 +101,25 @@ START_TEST (histories_made_by_a_model_pass)
 }
 END_TEST
 
+START_TEST (a_long_history_of_one_key_is_decided_in_little_memory)
+{
+    enum { COUNT = 200000 };
+    lin_key_op_t *ops = calloc (COUNT, sizeof *ops);
+    for (size_t i = 0; i < COUNT; i++) {
+        // Each put overlaps its neighbours, each get the put before it.
+        uint64_t call = 10 * i + 1;
+        ops[i] = (lin_key_op_t){.kind = i % 4 == 3 ? LIN_GET : LIN_PUT, .call = call, .op = i};
+        ops[i].value = i % 4 == 3 ? i : i + 1;
+        ops[i].ret = i % 4 == 3 ? call + 2 : call + 12;
+    }
+    lin_wgl_limits_t limits = {.memory_bytes_max = 64 << 20, .steps_max = 10000000};
+    ck_assert_int_eq (lin_wgl (ops, COUNT, &limits), LIN_GOOD);
+    ops[COUNT - 1].value = COUNT / 2 + 1; // long overwritten
+    ck_assert_int_eq (lin_wgl (ops, COUNT, &limits), LIN_BAD);
+    free (ops);
+}
+END_TEST
+
 // Make one read show what was there before, long after it was overwritten; false: none fits.
 static bool s_make_stale (lin_history_t *history)
 {
@@ -296,6 +315,7 @@ int main (void)
     TCase *tcase = tcase_create ("random");
     tcase_set_timeout (tcase, 100);
     tcase_add_test (tcase, histories_made_by_a_model_pass);
+    tcase_add_test (tcase, a_long_history_of_one_key_is_decided_in_little_memory);
     tcase_add_test (tcase, a_stale_read_put_into_a_good_history_is_found_by_all);
     tcase_add_test (tcase, a_lost_update_put_into_a_good_history_is_found);
     tcase_add_test (tcase, small_histories_are_judged_as_by_trying_every_order);
