@@ -95,10 +95,14 @@ class _Link:
         self.changed.set()
         self.changed = asyncio.Event()
         for connection in list(self.connections):
-            if fault.kind == "cut":
-                connection.reset()
-            elif fault.kind == "half_open":
-                connection.end_target()
+            self.strike(connection)
+
+    def strike(self, connection):
+        """What the fault in force does to a connection there is."""
+        if self.fault.kind == "cut":
+            connection.reset()
+        elif self.fault.kind == "half_open":
+            connection.end_target()
 
     async def passes(self, chance):
         """Wait until a piece of data may go on; False: it takes the connection with it."""
@@ -193,6 +197,7 @@ class Proxy:
             return
         connection = _Connection(link, (reader, writer), target)
         link.connections.add(connection)
+        link.strike(connection)  # one that began while this was being opened
         try:
             await asyncio.gather(self._forward(connection), self._backward(connection))
         except OSError:
