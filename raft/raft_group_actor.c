@@ -301,6 +301,11 @@ actor_t *raft_group_actor (raft_group_t *self)
     return self->actor;
 }
 
+const raft_core_t *raft_group_core (const raft_group_t *self)
+{
+    return self->core;
+}
+
 bool raft_group_ready (const raft_group_t *self)
 {
     return atomic_load (&self->ready);

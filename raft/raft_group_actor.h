@@ -48,6 +48,9 @@ void raft_group_destroy (raft_group_t **self_p);
 
 actor_t *raft_group_actor (raft_group_t *self);
 
+// Its consensus, while its host does not run; NULL until recovery is done.
+const raft_core_t *raft_group_core (const raft_group_t *self);
+
 // Ready: this node leads and takes writes. Any thread.
 bool raft_group_ready (const raft_group_t *self);
 

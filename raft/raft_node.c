@@ -306,6 +306,16 @@ void raft_node_destroy (raft_node_t **self_p)
     free (self);
 }
 
+const raft_core_t *raft_node_core (const raft_node_t *self, uint32_t group_id)
+{
+    for (size_t i = 0; i < self->groups_count; i++) {
+        if (self->groups[i].group_id == group_id) {
+            return raft_group_core (self->groups[i].group);
+        }
+    }
+    return NULL;
+}
+
 raft_machine_t *raft_node_machine (raft_node_t *self, uint32_t group_id)
 {
     for (size_t i = 0; i < self->groups_count; i++) {

@@ -78,4 +78,8 @@ void raft_node_destroy (raft_node_t **self_p);
 // The machine of a group, for tests and the simulator, while no host runs. NULL: no such group.
 raft_machine_t *raft_node_machine (raft_node_t *self, uint32_t group_id);
 
+// The consensus of a group, for the simulator, while no host runs. NULL: no such group, or it has
+// not recovered yet.
+const raft_core_t *raft_node_core (const raft_node_t *self, uint32_t group_id);
+
 #endif // RAFT_NODE_H

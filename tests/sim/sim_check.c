@@ -19,6 +19,7 @@ typedef struct {
     uint64_t body;    // hash of the reply's body
     uint64_t digest;  // of the state after it
     uint64_t index;   // the reply's
+    uint64_t term;    // the entry's
     int code;         //
 } s_record_t;
 
@@ -29,6 +30,7 @@ typedef struct {
 } s_read_t;
 
 struct sim_check {
+    uint32_t replicas;   // that may apply; one alone never lags behind what was applied
     dtkv_store_t *twin;  // applied everything, once
     kv_model_t *model;   // the same
     s_record_t *records; // [0] is the empty state
@@ -201,6 +203,7 @@ static int s_apply (raft_machine_t *machine, const log_entry_t *entry, dt_buffer
                            body->bytes - from, 0),
         .digest = self->inner->ops->digest (self->inner),
         .index = *index,
+        .term = entry->term,
         .code = code,
     };
     s_note (self->check, entry, &seen, body, from);
@@ -212,6 +215,30 @@ static uint64_t s_read_key (uint64_t index, uint32_t operation, const void *body
     return s_mix (s_hash_request (operation, 0, 0, body, bytes), index) | 1;
 }
 
+// The model stands where the newest replica stands.
+static void s_compare_read (sim_check_t *self, uint16_t operation, const uint8_t *body,
+                            size_t bytes, int code, const uint8_t *data, size_t got)
+{
+    dt_buffer_clear (&self->two);
+    int plain = kv_model_read (self->model, operation, body, bytes, &self->two);
+    if (plain != code || self->two.bytes != got || (got && memcmp (self->two.data, data, got))) {
+        sim_check_fail (self, "a read (%u) at %llu differs from the model's", operation,
+                        (unsigned long long) self->last);
+    }
+}
+
+// Replicas read the same at the same index.
+static void s_remember_read (sim_check_t *self, uint64_t key, int code, const uint8_t *data,
+                             size_t got)
+{
+    s_read_t *read = &self->reads[key / 2 % READ_SLOTS];
+    uint64_t hash = dt_hash64 (got ? (const void *) data : "", got, 0);
+    if (read->key == key && (read->code != code || read->body != hash)) {
+        sim_check_fail (self, "two replicas answer the same read differently");
+    }
+    *read = (s_read_t){.key = key, .body = hash, .code = code};
+}
+
 static int s_read (raft_machine_t *machine, uint16_t operation, const uint8_t *body, size_t bytes,
                    dt_buffer_t *reply)
 {
@@ -220,25 +247,15 @@ static int s_read (raft_machine_t *machine, uint16_t operation, const uint8_t *b
     size_t from = reply->bytes;
     int code = self->inner->ops->read (self->inner, operation, body, bytes, reply);
     uint64_t index = self->inner->ops->applied (self->inner);
+    const uint8_t *data = reply->data + from;
     size_t got = reply->bytes - from;
-    if (index != check->last) {
+    if (index == check->last) {
+        s_compare_read (check, operation, body, bytes, code, data, got);
+    } else if (check->replicas == 1) {
         sim_check_fail (check, "a read was answered at %llu; entries were applied up to %llu",
                         (unsigned long long) index, (unsigned long long) check->last);
-        return code;
     }
-    dt_buffer_clear (&check->two);
-    int plain = kv_model_read (check->model, operation, body, bytes, &check->two);
-    if (plain != code || check->two.bytes != got ||
-        (got && memcmp (check->two.data, reply->data + from, got) != 0)) {
-        sim_check_fail (check, "a read (%u) at %llu differs from the model's", operation,
-                        (unsigned long long) index);
-    }
-    uint64_t key = s_read_key (index, operation, body, bytes);
-    check->reads[key / 2 % READ_SLOTS] = (s_read_t){
-        .key = key,
-        .body = dt_hash64 (got ? (const void *) (reply->data + from) : "", got, 0),
-        .code = code,
-    };
+    s_remember_read (check, s_read_key (index, operation, body, bytes), code, data, got);
     return code;
 }
 
@@ -402,10 +419,15 @@ uint64_t sim_check_applied (const sim_check_t *self)
     return self->last;
 }
 
-void sim_check_ready (sim_check_t *self, const dtkv_store_t *store)
+uint64_t sim_check_term (const sim_check_t *self, uint64_t index)
+{
+    return index <= self->last ? self->records[index].term : 0;
+}
+
+static void s_check_complete (sim_check_t *self, const dtkv_store_t *store)
 {
     if (dtkv_store_applied_index (store) < self->last) {
-        sim_check_fail (self, "the node serves with entries up to %llu; %llu had been applied",
+        sim_check_fail (self, "a node serves with entries up to %llu; %llu had been applied",
                         (unsigned long long) dtkv_store_applied_index (store),
                         (unsigned long long) self->last);
     }
@@ -413,7 +435,7 @@ void sim_check_ready (sim_check_t *self, const dtkv_store_t *store)
 
 void sim_check_whole (sim_check_t *self, const dtkv_store_t *store)
 {
-    sim_check_ready (self, store);
+    s_check_complete (self, store);
     if (dtkv_store_digest (store) != dtkv_store_digest_recompute (store) ||
         dtkv_store_digest (store) != dtkv_store_digest (self->twin)) {
         sim_check_fail (self, "the final digest is not the twin's");
@@ -430,9 +452,10 @@ void sim_check_whole (sim_check_t *self, const dtkv_store_t *store)
     }
 }
 
-sim_check_t *sim_check_new (const dtkv_store_options_t *options)
+sim_check_t *sim_check_new (const dtkv_store_options_t *options, uint32_t replicas)
 {
     sim_check_t *self = dt_zalloc (1, sizeof *self);
+    self->replicas = replicas;
     self->twin = dtkv_store_new (options);
     self->model = kv_model_new (&options->limits);
     self->capacity = 1024;

@@ -1,10 +1,11 @@
 // sim_check - what must hold whatever happens to a node.
 //
-// The checker outlives the node's lives. It stands before the store's machine (sim_check_wrap) and
-// knows every entry that was ever applied. With one replica, applied means committed, and that
-// means durable, so:
+// The checker of a group outlives its nodes' lives. It stands before the store's machine of each
+// replica (sim_check_wrap) and knows every entry that was ever applied by any. Applied means
+// committed, and that means durable, so:
 // - an applied entry is never lost and never changes: a later life applies the same bytes at the
-//   same index with the same result, and starts with all of them;
+//   same index with the same result, and so does every other replica: all states are equal at
+//   equal indexes. A sole replica starts with all of them;
 // - only what a client sent is applied;
 // - code, reply, index and digest equal those of a twin store that was never restarted, and of the
 //   naive model; so a session's write has its effect once, over restarts and snapshots too;
@@ -21,8 +22,8 @@
 
 typedef struct sim_check sim_check_t;
 
-// The options are those of the node's store.
-sim_check_t *sim_check_new (const dtkv_store_options_t *options);
+// The options are those of the nodes' stores; replicas: how many there may be.
+sim_check_t *sim_check_new (const dtkv_store_options_t *options, uint32_t replicas);
 void sim_check_destroy (sim_check_t **self_p);
 
 // For sim_node_options_t; argument is the checker.
@@ -48,10 +49,11 @@ uint64_t sim_check_acknowledged (const sim_check_t *self);
 // How many entries were applied so far, over all lives.
 uint64_t sim_check_applied (const sim_check_t *self);
 
-// The node takes requests: it must have everything that was ever applied.
-void sim_check_ready (sim_check_t *self, const dtkv_store_t *store);
+// The term of an entry that was applied; 0 if none was at that index.
+uint64_t sim_check_term (const sim_check_t *self, uint64_t index);
 
-// Compare all of a store with twin and model; between turns.
+// Compare all of a store, which must have everything that was ever applied, with twin and model;
+// between turns.
 void sim_check_whole (sim_check_t *self, const dtkv_store_t *store);
 
 #endif // SIM_CHECK_H

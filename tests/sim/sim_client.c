@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/dt_error.h"
 #include "base/dt_memory.h"
 #include "dtkv/core/dtkv_operation.h"
 
 enum { WINDOW_MAX = 16, CLIENTS_MAX = 16, MILLION = 1000000 };
 
+#define ASK_AGAIN        INT64_MIN // a deadline: at once, and not for silence
 #define ANSWER_WITHIN_NS (INT64_C (300) * 1000000)
 
 typedef struct {
@@ -24,6 +26,7 @@ typedef struct {
     uint64_t session;  // 0: none
     uint64_t next_seq; // of the session
     int64_t next_ns;   // when it acts
+    uint32_t node;     // whom it asks
 } s_client_t;
 
 struct sim_clients {
@@ -223,9 +226,10 @@ static void s_send_garbage (sim_clients_t *self, uint32_t number, sim_port_t *po
 static void s_send (sim_clients_t *self, s_client_t *client, s_slot_t *slot, int64_t now_ns,
                     sim_port_t *port)
 {
-    uint32_t number = (uint32_t) (client - self->clients);
+    uint32_t number = self->options.first_number + (uint32_t) (client - self->clients);
     slot->deadline_ns = now_ns + ANSWER_WITHIN_NS;
     slot->request.id = ++self->next_id;
+    slot->request.group = self->options.group;
     slot->request.timeout_ms = 200;
     if (slot->request.session_seq) {
         slot->request.session_ack = s_lowest_seq (client);
@@ -259,12 +263,25 @@ static void s_on_silence (sim_clients_t *self, s_client_t *client, s_slot_t *slo
     }
 }
 
-static void s_act (sim_clients_t *self, s_client_t *client, int64_t now_ns, sim_port_t *port)
+// Whom a client asks: another node by chance if its own is down or silent.
+static sim_port_t *s_port (sim_clients_t *self, s_client_t *client, sim_port_t *const *ports,
+                           uint32_t count, bool silent)
+{
+    if (count > 1 && (silent || client->node >= count || !ports[client->node])) {
+        client->node = (uint32_t) dt_random_below (&self->random, count);
+    }
+    return ports[client->node];
+}
+
+static void s_act (sim_clients_t *self, s_client_t *client, int64_t now_ns,
+                   sim_port_t *const *ports, uint32_t ports_count)
 {
     s_slot_t *unused = NULL;
+    sim_port_t *port = s_port (self, client, ports, ports_count, false);
     for (uint32_t i = 0; i < self->options.window; i++) {
         s_slot_t *slot = &client->slots[i];
         if (slot->used && slot->deadline_ns <= now_ns) {
+            port = s_port (self, client, ports, ports_count, slot->deadline_ns != ASK_AGAIN);
             s_on_silence (self, client, slot, now_ns, port);
         }
         unused = slot->used ? unused : slot;
@@ -286,11 +303,12 @@ int64_t sim_clients_next_ns (const sim_clients_t *self)
     return next;
 }
 
-void sim_clients_act (sim_clients_t *self, int64_t now_ns, sim_port_t *port)
+void sim_clients_act (sim_clients_t *self, int64_t now_ns, sim_port_t *const *ports,
+                      uint32_t ports_count)
 {
     for (uint32_t i = 0; i < self->options.count; i++) {
         if (self->clients[i].next_ns <= now_ns) {
-            s_act (self, &self->clients[i], now_ns, port);
+            s_act (self, &self->clients[i], now_ns, ports, ports_count);
         }
     }
 }
@@ -312,6 +330,15 @@ static void s_on_session_reply (s_client_t *client, const s_slot_t *slot,
     }
 }
 
+// A node that does not lead says who does.
+static void s_on_refusal (s_client_t *client, s_slot_t *slot, const protocol_reply_t *reply)
+{
+    if (reply->code == -DT_ERR_NOT_LEADER) {
+        client->node = (uint32_t) reply->leader_node_id - 1; // nobody: one by chance
+        slot->deadline_ns = ASK_AGAIN;
+    }
+}
+
 static void s_on_reply (sim_clients_t *self, s_client_t *client, const protocol_reply_t *reply)
 {
     for (uint32_t i = 0; i < self->options.window; i++) {
@@ -327,6 +354,7 @@ static void s_on_reply (sim_clients_t *self, s_client_t *client, const protocol_
         if (reply->code >= 64) {
             self->counters.refused++;
             self->counters.disk_failed += reply->code == 74;
+            s_on_refusal (client, slot, reply);
             if (slot->request.session_seq) {
                 return; // sent again when its time is over
             }
@@ -347,8 +375,8 @@ void sim_clients_take (sim_clients_t *self, uint32_t client, const uint8_t *data
     protocol_reply_t reply;
     int rc;
     while ((rc = protocol_reply_next (&cursor, &reply)) == 1) {
-        if (client < self->options.count) {
-            s_on_reply (self, &self->clients[client], &reply);
+        if (client - self->options.first_number < self->options.count) {
+            s_on_reply (self, &self->clients[client - self->options.first_number], &reply);
         }
     }
     if (rc != 0) {

@@ -12,6 +12,8 @@ typedef struct sim_clients sim_clients_t;
 typedef struct {
     uint64_t seed;
     sim_check_t *check;     // borrowed
+    uint32_t group;         // whom all requests are for; 0: the node's first
+    uint32_t first_number;  // of the first client; the others follow
     uint32_t count;         // clients
     uint32_t window;        // requests in flight of each
     uint32_t names;         // different names of a segment
@@ -42,10 +44,13 @@ void sim_clients_destroy (sim_clients_t **self_p);
 // When a client wants to act next.
 int64_t sim_clients_next_ns (const sim_clients_t *self);
 
-// Let the clients that are due act. port NULL: the node is down.
-void sim_clients_act (sim_clients_t *self, int64_t now_ns, sim_port_t *port);
+// Let the clients that are due act. ports: of the nodes 1, 2 ..; NULL: the node is down. A client
+// keeps to a node until it is told of another leader or hears nothing.
+void sim_clients_act (sim_clients_t *self, int64_t now_ns, sim_port_t *const *ports,
+                      uint32_t ports_count);
 
-// A frame of replies; sim_port_reply_fn with the clients as argument.
+// A frame of replies to a client; those of strangers are ignored. sim_port_reply_fn with the
+// clients as argument.
 void sim_clients_take (sim_clients_t *self, uint32_t client, const uint8_t *data, size_t bytes);
 
 // No new requests from now on, and no more lost replies: finish what is outstanding.

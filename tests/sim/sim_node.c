@@ -6,12 +6,13 @@
 #include "actors/actor_system.h"
 #include "base/dt_assert.h"
 #include "base/dt_error.h"
+#include "base/dt_hash.h"
 #include "base/dt_memory.h"
 #include "dtkv/dtkv_machine.h"
 #include "raft/raft_node.h"
 #include "storage/data_dir.h"
 
-enum { CLUSTER_ID = 77, NODE_ID = 1, GROUP_ID = 1, TURNS_MAX = 200000 };
+enum { CLUSTER_ID = 77, TURNS_MAX = 200000 };
 
 struct sim_node {
     sim_node_options_t options;
@@ -20,9 +21,11 @@ struct sim_node {
     fiber_dispatcher_t *dispatcher;
     actor_system_t *system; // one host on the dispatcher
     sim_port_t *port;       // owned by the node
+    peer_port_t *peer_port; // owned by the node; NULL: there are no others
     raft_node_t *node;      // NULL: the data directory could not be opened
-    raft_machine_t *inner;  // the store's machine; owned by the node
-    int failure;            // why, or the error an actor died of
+    raft_machine_t *inner[SIM_NODE_GROUPS_MAX]; // the stores' machines; owned by the node
+    int failure;                                // why, or the error an actor died of
+    bool stopping;                              // see sim_node_stop_begin
 };
 
 static int s_open_data_dir (sim_node_t *self)
@@ -33,11 +36,36 @@ static int s_open_data_dir (sim_node_t *self)
             .env = self->options.env,
             .name = "sim",
             .cluster_id = CLUSTER_ID,
-            .node_id = NODE_ID,
+            .node_id = self->options.node_id,
             .is_new = true,
         },
         &self->data_dir);
-    return rc == 0 ? data_dir_add_group (self->data_dir, GROUP_ID) : rc;
+    for (size_t i = 0; rc == 0 && i < self->options.groups_count; i++) {
+        rc = data_dir_add_group (self->data_dir, self->options.groups[i].group_id);
+    }
+    return rc;
+}
+
+// A number of this data directory: it cannot come back under the same one once it was lost.
+static uint64_t s_directory_id (const sim_node_t *self)
+{
+    const data_dir_identity_t *identity = data_dir_identity (self->data_dir);
+    const uint64_t words[] = {identity->cluster_id, identity->node_id, identity->created_ms};
+    return dt_hash64 (words, sizeof words, 0) | 1;
+}
+
+static void s_make_groups (sim_node_t *self, raft_node_group_t *groups)
+{
+    for (size_t i = 0; i < self->options.groups_count; i++) {
+        const sim_node_group_t *wanted = &self->options.groups[i];
+        raft_machine_t *machine = dtkv_machine_new (&self->options.store);
+        self->inner[i] = machine;
+        if (wanted->wrap) {
+            machine = wanted->wrap (wanted->wrap_argument, machine);
+        }
+        groups[i] = (raft_node_group_t){wanted->group_id, machine, self->options.bootstrap,
+                                        self->options.contacts};
+    }
 }
 
 static void s_start_node (sim_node_t *self)
@@ -45,25 +73,29 @@ static void s_start_node (sim_node_t *self)
     self->system = actor_system_new (self->options.env);
     actor_host_t *host = actor_system_add_local (self->system, self->dispatcher);
     self->port = sim_port_new (self->options.reply, self->options.reply_argument);
-    self->inner = dtkv_machine_new (&self->options.store);
-    raft_config_t alone = raft_config_sole (NODE_ID);
-    raft_node_group_t group = {GROUP_ID, self->inner, &alone, NULL};
-    if (self->options.wrap) {
-        group.machine = self->options.wrap (self->options.wrap_argument, self->inner);
+    if (self->options.net) {
+        self->peer_port =
+            sim_net_open (self->options.net, self->options.node_id, self->options.endpoint);
     }
+    raft_node_group_t groups[SIM_NODE_GROUPS_MAX];
+    s_make_groups (self, groups);
     raft_node_options_t options = {
         .system = self->system,
         .placement = {host, host, host, host},
         .vfs = vfs_sim_vfs (self->mount),
         .port = sim_port_base (self->port),
+        .peer_port = self->peer_port,
+        .boot_id = self->options.env->entropy (self->options.env) | 1,
+        .directory_id = s_directory_id (self),
+        .election_timeout_ms = self->options.election_timeout_ms,
         .cluster_id = CLUSTER_ID,
-        .node_id = NODE_ID,
+        .node_id = self->options.node_id,
         .is_new = true,
         .server_version = "sim",
         .segment_bytes = self->options.segment_bytes,
         .snapshot_after_bytes = self->options.snapshot_after_bytes,
-        .groups = &group,
-        .groups_count = 1,
+        .groups = groups,
+        .groups_count = self->options.groups_count,
     };
     dtkv_machine_limits (&self->options.store.limits, &options.limits);
     options.limits.frame_bytes_max = PROTOCOL_FRAME_BYTES_MAX;
@@ -79,7 +111,7 @@ sim_node_t *sim_node_start (const sim_node_options_t *options)
     self->mount = vfs_sim_mount (options->disk, "", NULL, NULL);
     self->dispatcher = fiber_dispatcher_new (&(fiber_dispatcher_options_t){
         .name = "sim",
-        .backend = fiber_backend_sim_base (options->backend),
+        .backend = options->backend,
         .env = options->env,
     });
     // The directory is opened outside of any fiber, where nothing can wait; the node's own
@@ -97,6 +129,13 @@ void sim_node_turn (sim_node_t *self, int64_t deadline_ns)
     fiber_dispatcher_turn (self->dispatcher, deadline_ns);
 }
 
+int64_t sim_node_next_ns (const sim_node_t *self)
+{
+    return fiber_dispatcher_ready (self->dispatcher)
+               ? INT64_MIN
+               : fiber_dispatcher_next_deadline_ns (self->dispatcher);
+}
+
 bool sim_node_ready (const sim_node_t *self)
 {
     return self->node && raft_node_ready (self->node);
@@ -112,9 +151,31 @@ sim_port_t *sim_node_port (sim_node_t *self)
     return self->port;
 }
 
-const dtkv_store_t *sim_node_store (sim_node_t *self)
+const dtkv_store_t *sim_node_store (sim_node_t *self, uint32_t group_id)
 {
-    return dtkv_machine_store (self->inner);
+    size_t i = 0;
+    while (self->options.groups[i].group_id != group_id) {
+        dt_assert (++i < self->options.groups_count);
+    }
+    return dtkv_machine_store (self->inner[i]);
+}
+
+const raft_core_t *sim_node_core (sim_node_t *self, uint32_t group_id)
+{
+    return raft_node_core (self->node, group_id);
+}
+
+void sim_node_stop_begin (sim_node_t *self)
+{
+    self->stopping = true;
+    if (self->node) {
+        raft_node_stop_begin (self->node);
+    }
+}
+
+bool sim_node_stopped (sim_node_t *self)
+{
+    return !self->node || raft_node_stop_step (self->node);
 }
 
 // A stop that does not end is a bug: say which fibers wait for what.
@@ -137,8 +198,10 @@ static void s_wind_down (sim_node_t **self_p)
 {
     sim_node_t *self = *self_p;
     *self_p = NULL;
+    if (!self->stopping) {
+        sim_node_stop_begin (self);
+    }
     if (self->node) {
-        raft_node_stop_begin (self->node);
         int turns = 0;
         while (!raft_node_stop_step (self->node)) {
             s_expect_end (self, turns++);
@@ -163,22 +226,27 @@ void sim_node_stop (sim_node_t **self_p)
     s_wind_down (self_p);
 }
 
-void sim_node_crash (sim_node_t **self_p)
+// The process is dead to everybody outside.
+static void s_cut_off (sim_node_t *self)
 {
-    sim_node_t *self = *self_p;
     if (self->port) {
         sim_port_cut (self->port);
     }
-    vfs_sim_crash (self->options.disk);
+    if (self->peer_port) {
+        sim_net_kill (self->peer_port);
+    }
+}
+
+void sim_node_crash (sim_node_t **self_p)
+{
+    s_cut_off (*self_p);
+    vfs_sim_crash ((*self_p)->options.disk);
     s_wind_down (self_p);
 }
 
 void sim_node_kill (sim_node_t **self_p)
 {
-    sim_node_t *self = *self_p;
-    if (self->port) {
-        sim_port_cut (self->port);
-    }
-    vfs_sim_kill (self->options.disk);
+    s_cut_off (*self_p);
+    vfs_sim_kill ((*self_p)->options.disk);
     s_wind_down (self_p);
 }

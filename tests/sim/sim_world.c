@@ -13,7 +13,7 @@
 
 #define MS(n) (INT64_C (1000000) * (n))
 
-enum { STUCK_TURNS = 3000000 };
+enum { STUCK_TURNS = 3000000, NODE_ID = 1, GROUP_ID = 1 };
 
 typedef struct {
     uint64_t seed;
@@ -26,6 +26,7 @@ typedef struct {
     sim_check_t *check;
     sim_clients_t *clients;
     sim_node_options_t options;
+    raft_config_t config; // the node alone
     bool enabled[SIM_FAULTS];
     vfs_sim_faults_t disk_faults;
     int64_t wall_ms;       // offset
@@ -79,9 +80,7 @@ static void s_log (const dt_env_t *env, dt_log_level_t level, const char *line)
 static void s_event (s_world_t *self, uint64_t word)
 {
     self->trace = dt_hash_mix (self->trace * 0x9e3779b97f4a7c15ULL + word + 1);
-    if (self->events) {
-        dt_buffer_append (self->events, &self->trace, sizeof self->trace);
-    }
+    dt_buffer_append (self->events, &self->trace, sizeof self->trace);
 }
 
 static void s_on_reply (void *argument, uint32_t client, const uint8_t *data, size_t bytes)
@@ -236,8 +235,8 @@ static void s_step (s_world_t *self, int64_t until_ns)
         self->ready = true; // reads still wait for the replay
     }
     bool up = self->node && sim_node_failure (self->node) == 0;
-    sim_clients_act (self->clients, s_now_ns (&self->env),
-                     up && self->ready ? sim_node_port (self->node) : NULL);
+    sim_port_t *port = up && self->ready ? sim_node_port (self->node) : NULL;
+    sim_clients_act (self->clients, s_now_ns (&self->env), &port, 1);
     int64_t next = sim_clients_next_ns (self->clients);
     next = next < until_ns ? next : until_ns;
     next = !self->calm && self->next_fault_ns < next ? self->next_fault_ns : next;
@@ -276,7 +275,7 @@ static void s_pass (s_world_t *self, int64_t until_ns)
 static bool s_caught_up (s_world_t *self)
 {
     return self->node && self->ready && sim_node_failure (self->node) == 0 &&
-           dtkv_store_applied_index (sim_node_store (self->node)) >=
+           dtkv_store_applied_index (sim_node_store (self->node, GROUP_ID)) >=
                sim_check_applied (self->check);
 }
 
@@ -304,7 +303,7 @@ static void s_heal (s_world_t *self)
         sim_check_fail (self->check, "%u requests have no outcome 30 s after the last fault",
                         sim_clients_outstanding (self->clients));
     } else {
-        sim_check_whole (self->check, sim_node_store (self->node));
+        sim_check_whole (self->check, sim_node_store (self->node, GROUP_ID));
     }
 }
 
@@ -330,11 +329,11 @@ static void s_rot (s_world_t *self)
         }
         sim_node_turn (self->node, end);
         self->ready = sim_node_failure (self->node) == 0 && sim_node_ready (self->node) &&
-                      dtkv_store_applied_index (sim_node_store (self->node)) >=
+                      dtkv_store_applied_index (sim_node_store (self->node, GROUP_ID)) >=
                           sim_check_applied (self->check);
     }
     if (self->ready) {
-        sim_check_whole (self->check, sim_node_store (self->node));
+        sim_check_whole (self->check, sim_node_store (self->node, GROUP_ID));
     } else {
         sim_check_fail (self->check, "on a rotten disk the node neither serves nor refuses");
     }
@@ -379,7 +378,7 @@ static void s_init (s_world_t *self, dt_random_t *swarm)
     vfs_sim_set_faults (self->disk, &self->disk_faults);
     dtkv_store_options_t store = {DTKV_LIMITS_DEFAULT, dt_random_next (&self->entropy)};
     store.limits.session_replies_max = (uint32_t) dt_random_between (swarm, 4, 64);
-    self->check = sim_check_new (&store);
+    self->check = sim_check_new (&store, 1);
     self->clients = sim_clients_new (&(sim_clients_options_t){
         .seed = self->seed,
         .check = self->check,
@@ -394,9 +393,10 @@ static void s_init (s_world_t *self, dt_random_t *swarm)
         .snapshot_ppm = (uint32_t) dt_random_below (swarm, 20000),
         .pause_ns = (int64_t) dt_random_between (swarm, MS (5), MS (100)),
     });
+    self->config = raft_config_sole (NODE_ID);
     self->options = (sim_node_options_t){
         .env = &self->env,
-        .backend = self->backend,
+        .backend = fiber_backend_sim_base (self->backend),
         .disk = self->disk,
         .delay = s_delay,
         .delay_argument = self,
@@ -406,8 +406,10 @@ static void s_init (s_world_t *self, dt_random_t *swarm)
         .snapshot_after_bytes = dt_random_between (swarm, 16, 256) * 1024,
         .in_flight_max = dt_random_between (swarm, 4, 100),
         .store = store,
-        .wrap = sim_check_wrap,
-        .wrap_argument = self->check,
+        .node_id = NODE_ID,
+        .bootstrap = &self->config,
+        .groups = {{GROUP_ID, sim_check_wrap, self->check}},
+        .groups_count = 1,
     };
 }
 
@@ -423,10 +425,8 @@ static void s_finish (s_world_t *self, sim_result_t *result)
     snprintf (result->failure, sizeof result->failure, "%s", failure ? failure : "");
     sim_totals_t *totals = self->totals;
     const sim_clients_counters_t *counters = sim_clients_counters (self->clients);
-    totals->runs++;
-    totals->failed += failure != NULL;
     totals->applied += sim_check_applied (self->check);
-    totals->virtual_ns += s_now_ns (&self->env);
+    result->virtual_ns = s_now_ns (&self->env);
     totals->faults[SIM_FAULT_stall] += vfs_sim_counters (self->disk)->stalls;
     uint64_t *sums = (uint64_t *) &totals->clients;
     for (size_t i = 0; i < sizeof *counters / sizeof *sums; i++) {

@@ -8,6 +8,7 @@
 
 #include "storage/vfs_sim.h"
 #include "tests/sim/sim_client.h"
+#include "tests/sim/sim_main.h"
 
 // X (name): kinds of faults; each seed enables some.
 #define SIM_FAULT_TABLE(X)                                                                         \
@@ -31,23 +32,14 @@ typedef enum {
 } sim_fault_t;
 
 typedef struct {
-    uint64_t runs;
-    uint64_t failed;
     uint64_t lives;    // of nodes
     uint64_t refusals; // a rotten disk on which the node did not start
     uint64_t applied;
-    int64_t virtual_ns;
     uint64_t faults[SIM_FAULTS]; // that happened
     sim_clients_counters_t clients;
 } sim_totals_t;
 
-typedef struct {
-    uint64_t trace;
-    char failure[400]; // empty: nothing was found wrong
-} sim_result_t;
-
-// Run a seed. Events' hashes are appended to `events` (uint64_t each) if it is not NULL. verbose:
-// the node's log and the faults go to stderr.
+// Run a seed: see sim_program_t.
 void sim_world_run (uint64_t seed, bool verbose, dt_buffer_t *events, sim_totals_t *totals,
                     sim_result_t *result);
 

@@ -59,9 +59,10 @@ static void s_on_reply (void *argument, uint32_t client, const uint8_t *data, si
 
 static void s_start (s_world_t *self)
 {
+    raft_config_t alone = raft_config_sole (1);
     self->node = sim_node_start (&(sim_node_options_t){
         .env = &self->env,
-        .backend = self->backend,
+        .backend = fiber_backend_sim_base (self->backend),
         .disk = self->disk,
         .reply = s_on_reply,
         .reply_argument = self,
@@ -69,6 +70,10 @@ static void s_start (s_world_t *self)
         .snapshot_after_bytes = 64 * 1024,
         .in_flight_max = 1000,
         .store = {.limits = DTKV_LIMITS_DEFAULT},
+        .node_id = 1,
+        .bootstrap = &alone,
+        .groups = {{.group_id = 1}},
+        .groups_count = 1,
     });
     for (int i = 0; i < 100000 && !sim_node_ready (self->node); i++) {
         ck_assert_int_eq (sim_node_failure (self->node), 0);
@@ -186,11 +191,11 @@ START_TEST (restart_from_snapshot_and_log_gives_the_same_digest)
     }
     ck_assert_uint_eq (s_call (&world, PROTOCOL_SNAPSHOT_TAKE, NULL, NULL), 0);
     ck_assert_uint_eq (s_call (&world, PROTOCOL_PUT, "after", "snapshot"), 0);
-    uint64_t content = dtkv_store_content_digest (sim_node_store (world.node));
+    uint64_t content = dtkv_store_content_digest (sim_node_store (world.node, 1));
     sim_node_stop (&world.node);
     s_start (&world);
     ck_assert_uint_eq (s_call (&world, PROTOCOL_STATUS, NULL, NULL), 0);
-    ck_assert (dtkv_store_content_digest (sim_node_store (world.node)) == content);
+    ck_assert (dtkv_store_content_digest (sim_node_store (world.node, 1)) == content);
     s_expect_value (&world, "after", "snapshot");
     s_deinit (&world);
 }
