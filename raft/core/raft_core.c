@@ -234,7 +234,8 @@ void raft_core_fail (raft_core_t *self, int rc, const char *why, raft_effects_t 
     self->vote_due.to = 0;
     self->ack_due = false;
     raft_message_destroy (&self->reject);
-    raft_commit_abandon (self, self->commit, effects);
+    // What others committed and this disk does not have never reaches the machine.
+    raft_commit_abandon (self, self->durable < self->commit ? self->durable : self->commit, effects);
     raft_read_fail (self, 0, rc, effects);
     raft_snapshot_abandon (self, rc, effects);
     if (!self->install.begun) {
@@ -338,8 +339,8 @@ static bool s_is_drained (const raft_core_t *self)
         return false;
     }
     switch (self->role) {
-    case RAFT_FAILED:
-        return self->handed == self->commit;
+    case RAFT_FAILED: // what others committed and this disk does not have is never handed over
+        return self->handed == self->commit || self->handed == self->durable;
     case RAFT_FOLLOWER:
         return self->durable == raft_log_last (self->log);
     case RAFT_CANDIDATE:

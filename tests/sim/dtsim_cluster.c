@@ -1,0 +1,40 @@
+// dtsim_cluster - runs seeds of clusters of whole nodes.
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "tests/sim/sim_cluster.h"
+
+static void s_run (uint64_t seed, bool verbose, dt_buffer_t *events, void *totals,
+                   sim_result_t *result)
+{
+    sim_cluster_run (seed, verbose, events, totals, result);
+}
+
+static void s_print_totals (const void *argument)
+{
+    const sim_cluster_totals_t *totals = argument;
+    printf ("lives %" PRIu64 ", leaders %" PRIu64 ", entries %" PRIu64 ", requests %" PRIu64
+            ", answered %" PRIu64 ", retried %" PRIu64 ", given up %" PRIu64 ", refused %" PRIu64
+            "\n",
+            totals->lives, totals->leaders, totals->applied, totals->clients.sent,
+            totals->clients.answered, totals->clients.retried, totals->clients.given_up,
+            totals->clients.refused);
+    printf ("slowest to come to rest %.1f s\n", (double) totals->slowest_ns / 1e9);
+    for (int i = 0; i < SIM_CLUSTER_FAULTS; i++) {
+        printf ("%s%s %" PRIu64, i ? ", " : "", sim_cluster_fault_name ((sim_cluster_fault_t) i),
+                totals->faults[i]);
+    }
+    for (int i = 0; i < SIM_NET_FAULTS; i++) {
+        printf ("%s%s %" PRIu64, i ? ", " : "\nnetwork: ",
+                sim_net_fault_name ((sim_net_fault_t) i), totals->net_faults[i]);
+    }
+    printf ("\n");
+}
+
+int main (int argc, char **argv)
+{
+    static const sim_program_t program = {"dtsim_cluster", sizeof (sim_cluster_totals_t), s_run,
+                                          s_print_totals};
+    return sim_main (&program, argc, argv);
+}

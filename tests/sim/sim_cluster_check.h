@@ -1,0 +1,35 @@
+// sim_cluster_check - what must hold between the replicas of a group, looked at from outside.
+//
+// Looked at after every step of a node [DST-11]; what replicas apply is sim_check's business.
+// - At most one node leads in a term, and at most one has a valid lease [RAFT 5.2, LEASE-1].
+// - A new leader has every entry that was ever applied in an earlier term [RAFT 5.4].
+// - Commit, applied and term of a node never fall in a life.
+// - A node that led in a term never comes back with a lower one: terms and votes are durable.
+// - The core's own invariant.
+
+#ifndef SIM_CLUSTER_CHECK_H
+#define SIM_CLUSTER_CHECK_H
+
+#include "raft/core/raft_core.h"
+#include "tests/sim/sim_check.h"
+#include "tests/sim/sim_clock.h"
+
+enum { SIM_CLUSTER_NODES_MAX = 8 }; // node ids 1 .. 8
+
+typedef struct sim_cluster_check sim_cluster_check_t;
+
+// Create a checker of a group; findings go to `check`.
+sim_cluster_check_t *sim_cluster_check_new (sim_check_t *check);
+void sim_cluster_check_destroy (sim_cluster_check_t **self_p);
+
+// A life of a node ended. wiped: with everything it knew.
+void sim_cluster_check_ended (sim_cluster_check_t *self, uint32_t node_id, bool wiped);
+
+// Look at a node that was turned. now_ns: the world's.
+void sim_cluster_check_look (sim_cluster_check_t *self, uint32_t node_id, const raft_core_t *core,
+                             const sim_clock_t *clock, int64_t now_ns);
+
+// How many different leaders there were.
+uint64_t sim_cluster_check_leaders (const sim_cluster_check_t *self);
+
+#endif // SIM_CLUSTER_CHECK_H
