@@ -111,6 +111,7 @@ static void s_on_disk_failed (raft_group_t *self, int rc)
 {
     raft_group_step (self, &(raft_event_t){.kind = RAFT_EVENT_DISK_FAILED, .failed.rc = rc});
     raft_group_lose_replay (self);
+    raft_group_lose_install (self);
 }
 
 static void s_on_read_done (raft_group_t *self, log_writer_read_done_t *done)
@@ -191,6 +192,10 @@ static void s_handle (raft_group_t *self, actor_message_t *message)
     case SNAPSHOT_SENT:
         raft_group_on_snapshot_sent (self, (snapshot_sent_t *) message);
         break;
+    case SNAPSHOT_DISK_FAILED:
+        raft_group_step (
+            self, &(raft_event_t){.kind = RAFT_EVENT_DISK_FAILED, .failed.rc = DT_ERR_DISK_FAILED});
+        break;
     case SNAPSHOT_RECEIVED:
         raft_group_on_snapshot_received (self, (snapshot_received_t *) message);
         break;
@@ -226,7 +231,7 @@ static void s_run (void *argument)
 {
     raft_group_t *self = argument;
     raft_group_recover (self);
-    while (!self->drained && !self->replay_lost) {
+    while (!self->drained && !self->log_lost) {
         int64_t deadline_ns = self->core ? self->effects.next_deadline_ns : FIBER_FOREVER;
         actor_message_t *message;
         int rc = actor_receive (self->actor, &message, deadline_ns);

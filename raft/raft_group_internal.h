@@ -30,7 +30,7 @@ struct raft_group {
     uint64_t replay_next, replay_last; // still to be read; next > last: no replay
     uint64_t applied;                  // the machine reported
     bool replay_reading;               // a read is on its way
-    bool replay_lost;                  // the log failed before it was over: it never will be
+    bool log_lost;                     // it failed before it gave what replay or install need
     actor_message_t *held;             // oldest first
     actor_message_t **held_tail;       // where the next one goes
     // Between nodes.
@@ -40,6 +40,7 @@ struct raft_group {
     raft_node_id_t leader;        // 0: not known
     uint64_t install_index;       // a snapshot is being installed; 0: not
     uint64_t install_term;        // of its last entry
+    bool install_resets;          // the log is still to be replaced for it
 };
 
 enum { RAFT_GROUP_COOKIE_REPLAY = 0 }; // others: the node a FETCH is for
@@ -95,6 +96,8 @@ void raft_group_on_fetched (raft_group_t *self, log_writer_read_done_t *done);
 // Replace log and machine by the received snapshot: log first, then the machine.
 void raft_group_install (raft_group_t *self, const raft_effect_t *effect);
 void raft_group_on_reset (raft_group_t *self);
+// The log failed: if it was to be replaced, it never will be.
+void raft_group_lose_install (raft_group_t *self);
 void raft_group_on_install_loaded (raft_group_t *self, const snapshot_loaded_t *loaded);
 
 // raft_group_recovery.c

@@ -171,14 +171,25 @@ void raft_group_install (raft_group_t *self, const raft_effect_t *effect)
 {
     self->install_index = effect->install.index;
     self->install_term = effect->install.term;
+    self->install_resets = true;
     log_writer_reset_t *reset = log_writer_message_new (LOG_WRITER_RESET);
     reset->index = effect->install.index;
     reset->term = effect->install.term;
     actor_answer (self->actor, self->log_writer, &reset->message);
 }
 
+void raft_group_lose_install (raft_group_t *self)
+{
+    if (self->install_resets) {
+        // Neither the old state nor the new one is whole here: the process has to end.
+        self->log_lost = true;
+        fiber_fatal (DT_ERR_DISK_FAILED, "the log failed while a snapshot was installed");
+    }
+}
+
 void raft_group_on_reset (raft_group_t *self)
 {
+    self->install_resets = false;
     snapshot_load_t *load = raft_snapshots_message_new (SNAPSHOT_LOAD);
     load->index = self->install_index;
     load->term = self->install_term;

@@ -44,6 +44,8 @@ static size_t s_message_bytes (uint16_t type)
         return sizeof (snapshot_sent_t);
     case SNAPSHOT_RECEIVED:
         return sizeof (snapshot_received_t);
+    case SNAPSHOT_DISK_FAILED:
+        return sizeof (actor_message_t);
     default:
         dt_unreachable ();
     }
@@ -96,6 +98,14 @@ static int s_prune_once (raft_snapshots_t *self)
     }
     unsigned keep = self->options.keep;
     return snapshot_store_prune (self->store, needed > keep ? needed : keep, NULL);
+}
+
+void raft_snapshots_see_error (raft_snapshots_t *self, int rc)
+{
+    if (rc == DT_ERR_DISK_FAILED && !self->disk_failed) {
+        self->disk_failed = true;
+        actor_answer (self->actor, self->group, raft_snapshots_message_new (SNAPSHOT_DISK_FAILED));
+    }
 }
 
 int raft_snapshots_prune (raft_snapshots_t *self)

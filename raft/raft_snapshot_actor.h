@@ -28,6 +28,7 @@ enum {
     SNAPSHOT_SAVED,        // snapshot_saved_t
     SNAPSHOT_SENT,         // snapshot_sent_t
     SNAPSHOT_RECEIVED,     // snapshot_received_t
+    SNAPSHOT_DISK_FAILED,  // actor_message_t, once: nothing can be saved or received any more
 };
 
 // At any time, but one after the other, and not while the machine takes a snapshot (one that is

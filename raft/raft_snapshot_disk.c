@@ -50,6 +50,7 @@ static void s_end_saving (snapshot_disk_t *self, int rc, uint64_t bytes)
     self->saving = NULL;
     actor_message_free (&message);
     actor_answer (owner->actor, owner->group, &saved->message);
+    raft_snapshots_see_error (owner, rc);
 }
 
 static void s_on_begun (snapshot_disk_t *self, machine_snapshot_t *begun)

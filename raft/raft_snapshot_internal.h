@@ -28,6 +28,7 @@ struct raft_snapshots {
     snapshot_store_t *store;          // NULL until the first SNAPSHOT_LOAD
     uint64_t base;                    // index of what the group stands on: loaded or saved last
     bool pruning, prune_again;        // one fiber prunes, another wanted to
+    bool disk_failed;                 // the group was told so
     snapshot_disk_t *disk;            // owned
     snapshot_receiver_t *receiver;    // owned
     snapshot_sender_t *senders;       // that were not cancelled
@@ -43,6 +44,9 @@ void raft_snapshots_fiber_ended (raft_snapshots_t *self);
 // Remove old snapshots, but not what the group stands on and nothing newer. 0, or the store's
 // error.
 int raft_snapshots_prune (raft_snapshots_t *self);
+
+// An error of the store: the group is told if it is final for the disk [DISK-10].
+void raft_snapshots_see_error (raft_snapshots_t *self, int rc);
 
 // Send a body to a node, best effort; takes head and blob (may be NULL) over.
 void raft_snapshots_send (raft_snapshots_t *self, uint32_t node_id, uint64_t term, uint8_t kind,

@@ -129,6 +129,7 @@ static void s_fail (snapshot_receiver_t *self, const peer_message_t *message, in
     snapshot_writer_abort (&self->writer);
     s_reply_ended (self, message,
                    s_note_ended (self, &(s_ended_t){.transfer = self->transfer, .rc = rc}));
+    raft_snapshots_see_error (owner, rc);
 }
 
 static void s_tell_group (snapshot_receiver_t *self, uint32_t from)

@@ -25,6 +25,7 @@ struct log_writer {
     bool dirty;                    // entries were appended since the last flush
     bool marked;                   // nothing to prove since the last flush
     bool full;                     // the owner was told that the disk is full
+    bool cut_waits;                // a cut waits for room
     bool failed;                   // the owner was told; nothing is done any more
     fiber_t *preparer;             // held: prepares segments
     fiber_condition_t *prepare;    // signalled when there is something to prepare
@@ -126,7 +127,7 @@ static void s_fail (log_writer_t *self, int rc)
 
 static void s_tell_full (log_writer_t *self, bool on)
 {
-    if (self->full == on || self->failed) {
+    if (self->full == on || self->failed || (!on && self->cut_waits)) {
         return;
     }
     self->full = on;
@@ -374,8 +375,11 @@ static int s_cut (log_writer_t *self, const log_cut_t *cut)
                             : log_store_truncate_suffix (self->store, cut->index);
         s_end_write (self, rc);
         if (rc != DT_ERR_NO_SPACE || actor_stopping (self->actor) || self->failed) {
+            self->cut_waits = false;
+            fiber_condition_signal_later (self->prepare); // it tells that there is room again
             return rc;
         }
+        self->cut_waits = true;
         s_tell_full (self, true);
         (void) fiber_sleep_unless_stopping (fiber_now_ns () + FULL_RETRY_NS);
     }

@@ -235,7 +235,8 @@ void raft_core_fail (raft_core_t *self, int rc, const char *why, raft_effects_t 
     self->ack_due = false;
     raft_message_destroy (&self->reject);
     // What others committed and this disk does not have never reaches the machine.
-    raft_commit_abandon (self, self->durable < self->commit ? self->durable : self->commit, effects);
+    raft_commit_abandon (self, self->durable < self->commit ? self->durable : self->commit,
+                         effects);
     raft_read_fail (self, 0, rc, effects);
     raft_snapshot_abandon (self, rc, effects);
     if (!self->install.begun) {

@@ -80,6 +80,9 @@ static void s_group_note (snapshot_world_node_t *node, const actor_message_t *me
         node->received[node->receipts++ % SNAPSHOT_WORLD_NOTES] =
             *(const snapshot_received_t *) message;
         break;
+    case SNAPSHOT_DISK_FAILED:
+        node->disk_failures++;
+        break;
     default:
         break; // of the machine
     }

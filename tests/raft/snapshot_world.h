@@ -42,7 +42,7 @@ typedef struct {
     raft_snapshots_t *snapshots;
     unsigned life; // which process of it this is
     // What the group was told in this life.
-    unsigned loads, saves, sends, receipts;
+    unsigned loads, saves, sends, receipts, disk_failures;
     snapshot_loaded_t loaded; // last
     snapshot_saved_t saved;   // last
     snapshot_sent_t sent[SNAPSHOT_WORLD_NOTES];

@@ -172,6 +172,45 @@ START_TEST (retained_entries_stay_in_memory_after_they_were_applied)
 }
 END_TEST
 
+// A follower of node 2 that was told of a commit its own disk never reached.
+static void s_follow_beyond_the_disk (void)
+{
+    raft_core_options_t options = {.node_id = 1, .has_bootstrap = true};
+    options.bootstrap = raft_config_sole (1);
+    raft_node_list_add (&options.bootstrap.voters, 2);
+    options.is_new = true;
+    core = raft_core_new (&options);
+    raft_effects_init (&effects);
+    s_step_at (0, (raft_event_t){.kind = RAFT_EVENT_START});
+    raft_message_t *message = raft_message_new (RAFT_MESSAGE_APPEND);
+    *message = (raft_message_t){.kind = RAFT_MESSAGE_APPEND, .from = 2, .to = 1, .term = 1};
+    log_batch_t *batch = raft_print_batch (3, 8);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        batch->entries[i].index = i + 1;
+        batch->entries[i].term = 1;
+    }
+    message->append =
+        (raft_append_t){.commit = 3, .round = 1, .batch = batch, .first = 1, .last = 3};
+    s_step_at (1, (raft_event_t){.kind = RAFT_EVENT_MESSAGE, .message = message});
+    s_step_at (1, (raft_event_t){.kind = RAFT_EVENT_HARD_STATE_DURABLE, .hard_state = {1, 0}});
+    s_step_at (1, (raft_event_t){.kind = RAFT_EVENT_APPENDED, .appended = {1, 1}});
+    s_step_at (1, (raft_event_t){.kind = RAFT_EVENT_APPLIED, .applied = {1}});
+}
+
+START_TEST (failed_disk_drains_without_what_only_others_have)
+{
+    s_follow_beyond_the_disk ();
+    raft_status_t status;
+    raft_core_status (core, &status);
+    ck_assert_uint_eq (status.commit, 3);
+    ck_assert_uint_eq (status.durable, 1);
+    s_step_at (2, (raft_event_t){.kind = RAFT_EVENT_DISK_FAILED, .failed.rc = DT_ERR_DISK_FAILED});
+    s_step_at (3, (raft_event_t){.kind = RAFT_EVENT_STOP});
+    ck_assert_ptr_nonnull (s_find (RAFT_EFFECT_DRAINED));
+    s_end ();
+}
+END_TEST
+
 START_TEST (report_of_an_older_hard_state_is_passed_over)
 {
     s_new ((raft_core_options_t){.recovered = {.hard_state = {4, 0}}});
@@ -206,6 +245,7 @@ int main (void)
     tcase_add_test (tcase, batch_lives_until_core_and_host_have_let_go);
     tcase_add_test (tcase, several_steps_may_share_one_list_of_effects);
     tcase_add_test (tcase, retained_entries_stay_in_memory_after_they_were_applied);
+    tcase_add_test (tcase, failed_disk_drains_without_what_only_others_have);
     tcase_add_test (tcase, report_of_an_older_hard_state_is_passed_over);
     tcase_add_test (tcase, every_kind_has_a_name);
     Suite *suite = suite_create ("raft_core");

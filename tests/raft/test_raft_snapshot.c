@@ -410,6 +410,8 @@ START_TEST (failed_disk_over_there_is_reported)
     vfs_sim_fail_at (s_world.nodes[2].disk, VFS_SIM_SYNC, 3, DT_ERR_IO);
     ck_assert_int_eq (s_send (), DT_ERR_DISK_FAILED);
     ck_assert_uint_eq (s_world.nodes[2].receipts, 0);
+    ck_assert_int_eq (s_send (), DT_ERR_DISK_FAILED);
+    ck_assert_uint_eq (s_world.nodes[2].disk_failures, 1); // its group was told, once
 }
 END_TEST
 

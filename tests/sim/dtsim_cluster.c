@@ -26,8 +26,8 @@ static void s_print_totals (const void *argument)
                 totals->faults[i]);
     }
     for (int i = 0; i < SIM_NET_FAULTS; i++) {
-        printf ("%s%s %" PRIu64, i ? ", " : "\nnetwork: ",
-                sim_net_fault_name ((sim_net_fault_t) i), totals->net_faults[i]);
+        printf ("%s%s %" PRIu64, i ? ", " : "\nnetwork: ", sim_net_fault_name ((sim_net_fault_t) i),
+                totals->net_faults[i]);
     }
     printf ("\n");
 }

@@ -190,8 +190,8 @@ static void s_say_what_lacks (sim_cluster_t *self, const sim_cluster_group_t *gr
         return;
     }
     if (!s_leader (self, group->id, &status)) {
-        sim_check_fail (group->check, "group %u has no leader %d s after the last fault",
-                        group->id, (int) (REST_WITHIN_NS / MS (1000)));
+        sim_check_fail (group->check, "group %u has no leader %d s after the last fault", group->id,
+                        (int) (REST_WITHIN_NS / MS (1000)));
     } else if (sim_clients_outstanding (group->clients) > 0) {
         sim_check_fail (group->check,
                         "%u requests to group %u have no outcome %d s after the last fault",

@@ -40,15 +40,15 @@ typedef enum {
 } sim_cluster_fault_t;
 
 typedef struct {
-    uint64_t lives;                          // of nodes
-    uint64_t leaders;                        // elected
-    uint64_t applied;                        // entries, once for all replicas
-    uint64_t installed;                      // snapshots of other nodes
-    uint64_t changes;                        // of members, that took effect
-    uint64_t judged;                         // operations on registers
-    int64_t slowest_ns;                      // until a cluster had come to rest
-    uint64_t faults[SIM_CLUSTER_FAULTS];     // that happened
-    uint64_t net_faults[SIM_NET_FAULTS];     //
+    uint64_t lives;                      // of nodes
+    uint64_t leaders;                    // elected
+    uint64_t applied;                    // entries, once for all replicas
+    uint64_t installed;                  // snapshots of other nodes
+    uint64_t changes;                    // of members, that took effect
+    uint64_t judged;                     // operations on registers
+    int64_t slowest_ns;                  // until a cluster had come to rest
+    uint64_t faults[SIM_CLUSTER_FAULTS]; // that happened
+    uint64_t net_faults[SIM_NET_FAULTS]; //
     sim_clients_counters_t clients;
 } sim_cluster_totals_t;
 

@@ -9,9 +9,9 @@ typedef unsigned long long s_number_t; // as printf knows it
 
 // What was seen of a node.
 typedef struct {
-    raft_status_t status;    // in this life; zeroed: nothing yet
-    raft_term_t led;         // highest term it led in, in any life
-    int64_t lease_until_ns;  // of the world; INT64_MIN: none
+    raft_status_t status;     // in this life; zeroed: nothing yet
+    raft_term_t led;          // highest term it led in, in any life
+    int64_t lease_until_ns;   // of the world; INT64_MIN: none
     uint32_t looks_unchecked; // since the core's invariant was checked
 } s_node_t;
 
@@ -47,9 +47,11 @@ static void s_check_complete (sim_cluster_check_t *self, uint32_t node_id,
         index--;
     }
     if (index > status->last) {
-        sim_check_fail (self->check, "node %u leads in term %llu with entries up to %llu; %llu of term %llu was applied",
-                        node_id, (s_number_t) status->hard_state.term, (s_number_t) status->last,
-                        (s_number_t) index, (s_number_t) sim_check_term (self->check, index));
+        sim_check_fail (
+            self->check,
+            "node %u leads in term %llu with entries up to %llu; %llu of term %llu was applied",
+            node_id, (s_number_t) status->hard_state.term, (s_number_t) status->last,
+            (s_number_t) index, (s_number_t) sim_check_term (self->check, index));
     }
 }
 
@@ -63,8 +65,8 @@ static void s_look_at_leader (sim_cluster_check_t *self, uint32_t node_id,
         self->elections++;
         s_check_complete (self, node_id, status);
     } else if (self->leaders[term] != node_id) {
-        sim_check_fail (self->check, "nodes %u and %u both lead in term %llu",
-                        self->leaders[term], node_id, (s_number_t) term);
+        sim_check_fail (self->check, "nodes %u and %u both lead in term %llu", self->leaders[term],
+                        node_id, (s_number_t) term);
     }
     self->nodes[node_id].led = term;
 }
@@ -75,8 +77,7 @@ static void s_look_at_lease (sim_cluster_check_t *self, uint32_t node_id,
     s_node_t *node = &self->nodes[node_id];
     bool leased = status->role == RAFT_LEADER && status->lease_until_ns != INT64_MIN &&
                   status->lease_until_ns > sim_clock_now_ns (clock);
-    node->lease_until_ns =
-        leased ? sim_clock_to_world (clock, status->lease_until_ns) : INT64_MIN;
+    node->lease_until_ns = leased ? sim_clock_to_world (clock, status->lease_until_ns) : INT64_MIN;
     for (uint32_t i = 1; leased && i <= SIM_CLUSTER_NODES_MAX; i++) {
         if (i != node_id && self->nodes[i].lease_until_ns > now_ns) {
             sim_check_fail (self->check, "nodes %u and %u both have a lease", i, node_id);

@@ -41,9 +41,8 @@ void sim_cluster_draw_faults (sim_cluster_t *self, dt_random_t *swarm)
     self->latency_ns = dt_random_between (swarm, 0, MS (3));
     s_draw_bad_links (self, swarm);
     vfs_sim_faults_t disk = {
-        .stall_ppm = self->enabled[SIM_CLUSTER_FAULT_stall]
-                         ? (uint32_t) dt_random_below (swarm, 20000)
-                         : 0,
+        .stall_ppm =
+            self->enabled[SIM_CLUSTER_FAULT_stall] ? (uint32_t) dt_random_below (swarm, 20000) : 0,
         .stall_min_ns = MS (1),
         .stall_max_ns = MS (2000),
     };

@@ -12,7 +12,7 @@
 #define SIM_CLUSTER_MS(n) (INT64_C (1000000) * (n))
 
 enum {
-    SIM_CLUSTER_NUMBERS = 1000, // of clients, for each group
+    SIM_CLUSTER_NUMBERS = 1000,   // of clients, for each group
     SIM_CLUSTER_DRIFT_PPM = 4900, // clocks' rates differ by less than the 10 permille raft allows
 };
 

@@ -19,8 +19,7 @@ static int64_t s_now_ns (const dt_env_t *env)
 static int64_t s_wall_ms (const dt_env_t *env)
 {
     const sim_cluster_node_t *self = env->context;
-    return INT64_C (1700000000000) + self->wall_ms +
-           sim_cluster_now_ns (self->cluster) / 1000000;
+    return INT64_C (1700000000000) + self->wall_ms + sim_cluster_now_ns (self->cluster) / 1000000;
 }
 
 static uint64_t s_entropy (const dt_env_t *env)

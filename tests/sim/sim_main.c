@@ -184,8 +184,7 @@ static int s_run (s_session_t *self)
 
 int sim_main (const sim_program_t *program, int argc, char **argv)
 {
-    s_session_t self = {
-        .program = program, .from = 1, .count = 100, .began = s_real_seconds ()};
+    s_session_t self = {.program = program, .from = 1, .count = 100, .began = s_real_seconds ()};
     if (!s_parse (&self, argc, argv)) {
         fprintf (stderr,
                  "usage: %s [--seed N] [--from N] [--seeds COUNT] [--seconds T] [--planted BUG] "

@@ -19,10 +19,10 @@ struct sim_node {
     vfs_sim_t *mount;     // of the disk
     data_dir_t *data_dir; //
     fiber_dispatcher_t *dispatcher;
-    actor_system_t *system; // one host on the dispatcher
-    sim_port_t *port;       // owned by the node
-    peer_port_t *peer_port; // owned by the node; NULL: there are no others
-    raft_node_t *node;      // NULL: the data directory could not be opened
+    actor_system_t *system;                     // one host on the dispatcher
+    sim_port_t *port;                           // owned by the node
+    peer_port_t *peer_port;                     // owned by the node; NULL: there are no others
+    raft_node_t *node;                          // NULL: the data directory could not be opened
     raft_machine_t *inner[SIM_NODE_GROUPS_MAX]; // the stores' machines; owned by the node
     int failure;                                // why, or the error an actor died of
     bool stopping;                              // see sim_node_stop_begin

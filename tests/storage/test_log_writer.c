@@ -676,6 +676,21 @@ START_TEST (cut_on_a_full_disk_waits_for_room)
 }
 END_TEST
 
+START_TEST (full_disk_met_by_a_cut_is_told_to_have_room_though_nothing_is_written)
+{
+    s_append_durably (1, 10, 1);
+    vfs_sim_faults_t full = {.capacity_bytes = 4096};
+    vfs_sim_set_faults (s_world.disk, &full);
+    s_reset (100, 7);
+    s_run_for (5 * SECOND);
+    ck_assert_uint_eq (s_count (LOG_WRITER_RESET_DONE), 0);
+    ck_assert (s_last (LOG_WRITER_FULL)->on);
+    vfs_sim_set_faults (s_world.disk, NULL);
+    s_run_for (5 * SECOND);
+    ck_assert (!s_last (LOG_WRITER_FULL)->on);
+}
+END_TEST
+
 START_TEST (failed_cut_is_told_once_and_nothing_follows)
 {
     s_append_durably (1, 10, 1);
@@ -822,6 +837,7 @@ int main (void)
     tcase_add_test (one, reset_is_answered_and_the_log_goes_on_behind_it);
     tcase_add_test (one, read_over_a_reset_is_safe);
     tcase_add_test (one, cut_on_a_full_disk_waits_for_room);
+    tcase_add_test (one, full_disk_met_by_a_cut_is_told_to_have_room_though_nothing_is_written);
     tcase_add_test (one, failed_cut_is_told_once_and_nothing_follows);
     tcase_add_test (one, stalled_write_is_told_while_it_lasts);
     tcase_add_test (one, stall_ms_is_when);
