@@ -1,17 +1,11 @@
-#include "storage/log_recovery.h"
+#include "storage/log_recovery_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/dt_assert.h"
 #include "base/dt_error.h"
 #include "base/dt_memory.h"
-
-enum {
-    WINDOW_BYTES = 1024 * 1024,
-    TORN_FILES_MAX = 8,
-};
 
 // --- what files are there ------------------------------------------------------------------------
 
@@ -54,33 +48,9 @@ static void s_list_one (void *argument, const char *name, bool is_directory)
     }
 }
 
-// --- verdicts ------------------------------------------------------------------------------------
-
-static void s_place (log_recovery_t *self, uint64_t seq, uint64_t offset, uint64_t index,
-                     const char *why)
-{
-    log_report_t *report = self->report;
-    char path[LOG_PATH_BYTES];
-    log_segment_path (path, self->options->directory, seq);
-    snprintf (report->file, sizeof report->file, "%.255s", path);
-    snprintf (report->why, sizeof report->why, "%s", why);
-    report->offset = offset;
-    report->index = index;
-}
-
-static int s_corrupt (log_recovery_t *self, uint64_t seq, uint64_t offset, uint64_t index,
-                      const char *why)
-{
-    s_place (self, seq, offset, index, why);
-    self->report->verdict = LOG_VERDICT_CORRUPT;
-    dt_log_error (self->options->env, "log", "%s is corrupt at offset %llu, entry %llu: %s",
-                  self->report->file, (unsigned long long) offset, (unsigned long long) index, why);
-    return DT_ERR_CORRUPT;
-}
-
 // --- segment headers -----------------------------------------------------------------------------
 
-static int s_open_segment (log_recovery_t *self, uint64_t seq, int flags, vfs_file_t **file)
+int log_recovery_open_segment (log_recovery_t *self, uint64_t seq, int flags, vfs_file_t **file)
 {
     char path[LOG_PATH_BYTES];
     log_segment_path (path, self->options->directory, seq);
@@ -93,19 +63,19 @@ static int s_check_header (log_recovery_t *self, const uint8_t *block, uint64_t 
     const char *why;
     int rc = log_segment_header_decode (block, header, &why);
     if (rc == DT_ERR_NEWER_FORMAT) {
-        s_place (self, seq, 0, 0, why);
+        log_recovery_place (self, seq, 0, 0, why);
         dt_log_error (self->options->env, "log",
                       "%s was written by a newer version; start that version, or a later one",
                       self->report->file);
         return rc;
     }
     if (rc) {
-        return s_corrupt (self, seq, 0, 0, why);
+        return log_recovery_corrupt (self, seq, 0, 0, why);
     }
     const storage_identity_t *want = &self->options->identity;
     if (header->identity.cluster_id != want->cluster_id ||
         header->identity.group_id != want->group_id || header->identity.node_id != want->node_id) {
-        s_place (self, seq, 0, 0, "the segment belongs to another cluster, group or node");
+        log_recovery_place (self, seq, 0, 0, "the segment belongs to another cluster, group or node");
         dt_log_error (self->options->env, "log",
                       "%s belongs to cluster %llx group %u node %u, not to %llx group %u node %u",
                       self->report->file, (unsigned long long) header->identity.cluster_id,
@@ -114,7 +84,7 @@ static int s_check_header (log_recovery_t *self, const uint8_t *block, uint64_t 
         return DT_ERR_FOREIGN;
     }
     if (header->seq != seq) {
-        return s_corrupt (self, seq, 0, 0, "the header is of another segment than the name says");
+        return log_recovery_corrupt (self, seq, 0, 0, "the header is of another segment than the name says");
     }
     return 0;
 }
@@ -123,7 +93,7 @@ static int s_check_header (log_recovery_t *self, const uint8_t *block, uint64_t 
 static int s_load_header (log_recovery_t *self, uint64_t seq)
 {
     vfs_file_t *file;
-    int rc = s_open_segment (self, seq, VFS_READ, &file);
+    int rc = log_recovery_open_segment (self, seq, VFS_READ, &file);
     if (rc) {
         return rc;
     }
@@ -138,7 +108,7 @@ static int s_load_header (log_recovery_t *self, uint64_t seq)
         rc = close_rc;
     }
     if (rc == 0 && got < LOG_SEGMENT_HEADER_BYTES) {
-        rc = s_corrupt (self, seq, got, 0, "the file is shorter than a segment header");
+        rc = log_recovery_corrupt (self, seq, got, 0, "the file is shorter than a segment header");
     }
     if (rc == 0) {
         rc = s_check_header (self, self->window, seq, &segment->header);
@@ -167,7 +137,7 @@ static int s_load_chain (log_recovery_t *self)
         if (self->segment_count > 1) {
             const log_segment_header_t *next = &self->segments[1]->header;
             if (header->salt != next->salt || header->first_index > next->first_index) {
-                return s_corrupt (self, next->seq, 0, 0,
+                return log_recovery_corrupt (self, next->seq, 0, 0,
                                   "the segment does not continue the one it names");
             }
         }
@@ -183,9 +153,9 @@ static int s_load_chain (log_recovery_t *self)
 // --- records -------------------------------------------------------------------------------------
 
 // Bring at least run->need bytes from run->position on into the window.
-static int s_load_window (log_recovery_t *self, vfs_file_t *file, uint64_t seq, log_run_t *run)
+int log_recovery_load_window (log_recovery_t *self, vfs_file_t *file, uint64_t seq, log_run_t *run)
 {
-    size_t bytes = run->need > WINDOW_BYTES ? run->need : WINDOW_BYTES;
+    size_t bytes = run->need > LOG_RECOVERY_WINDOW_BYTES ? run->need : LOG_RECOVERY_WINDOW_BYTES;
     if (bytes > run->limit - run->position) {
         bytes = run->limit - run->position;
     }
@@ -200,7 +170,7 @@ static int s_load_window (log_recovery_t *self, vfs_file_t *file, uint64_t seq, 
         return rc;
     }
     if (got < run->need) {
-        return s_corrupt (self, seq, run->position + got, 0, "the file is shorter than it was");
+        return log_recovery_corrupt (self, seq, run->position + got, 0, "the file is shorter than it was");
     }
     run->data = self->window;
     run->bytes = got;
@@ -276,153 +246,37 @@ static int s_scan_sealed (log_recovery_t *self, log_segment_t *segment,
         case LOG_RUN_RECORD:
             if (!s_accept (self, segment, &record, chain_before) ||
                 segment->last_index >= next->first_index || record.entry.type == LOG_RECORD_END) {
-                return s_corrupt (self, seq, record.offset, segment->last_index + 1,
+                return log_recovery_corrupt (self, seq, record.offset, segment->last_index + 1,
                                   "a record is out of order");
             }
             break;
         case LOG_RUN_MORE: {
-            int rc = s_load_window (self, file, seq, &run);
+            int rc = log_recovery_load_window (self, file, seq, &run);
             if (rc) {
                 return rc;
             }
             break;
         }
         case LOG_RUN_ZERO:
-            return s_corrupt (self, seq, run.position, segment->last_index + 1,
+            return log_recovery_corrupt (self, seq, run.position, segment->last_index + 1,
                               "records are missing before the next segment begins");
         case LOG_RUN_BAD:
-            return s_corrupt (self, seq, run.position, segment->last_index + 1, run.why);
+            return log_recovery_corrupt (self, seq, run.position, segment->last_index + 1, run.why);
         }
     }
     if (segment->last_term != next->prev_term) {
-        return s_corrupt (self, next->seq, 0, next->first_index,
+        return log_recovery_corrupt (self, next->seq, 0, next->first_index,
                           "the segment continues an entry of another term");
     }
     return 0;
 }
-
-// Look at everything behind the last good record: where does the last byte that is not zero stand,
-// and what do the record headers among it prove?
-static int s_survey (log_recovery_t *self, vfs_file_t *file, const log_segment_t *segment,
-                     uint64_t from, uint64_t *nonzero_end, uint64_t *proven)
-{
-    enum { BLOCK = 4096 };
-    log_record_scope_t scope = log_segment_scope (&segment->header);
-    uint64_t end = segment->header.segment_bytes;
-    *nonzero_end = from;
-    while (from < end) {
-        size_t got = 0;
-        size_t bytes = end - from < WINDOW_BYTES ? end - from : WINDOW_BYTES;
-        int rc = file->ops->read (file, self->window, bytes, from, &got);
-        if (rc) {
-            return rc;
-        }
-        if (got < bytes) {
-            return s_corrupt (self, segment->header.seq, from + got, 0,
-                              "the file is shorter than it was");
-        }
-        for (size_t block = 0; block < bytes; block += BLOCK) {
-            size_t block_end = block + BLOCK < bytes ? block + BLOCK : bytes;
-            if (log_bytes_zero (self->window + block, block_end - block)) {
-                continue;
-            }
-            size_t last = block_end;
-            while (self->window[last - 1] == 0) {
-                last--;
-            }
-            *nonzero_end = from + last;
-            for (size_t at = block; at < block_end; at += 8) {
-                log_record_t record;
-                if (at + LOG_RECORD_HEADER_BYTES <= bytes &&
-                    log_record_decode_header (self->window + at, &scope, &record) &&
-                    record.synced_index > *proven) {
-                    *proven = record.synced_index;
-                }
-            }
-        }
-        // A header may lie across the windows' border: the next one begins a little earlier.
-        from += bytes;
-        if (from < end) {
-            from -= LOG_RECORD_HEADER_BYTES;
-        }
-    }
-    return 0;
-}
-
-// Does a sector that [from, to) touches still show nothing of it?
-static int s_has_unwritten_sector (log_recovery_t *self, vfs_file_t *file, uint64_t from,
-                                   uint64_t to, bool *unwritten)
-{
-    *unwritten = false;
-    while (from < to && !*unwritten) {
-        uint64_t end = log_align (from + 1, LOG_FLUSH_ALIGN);
-        end = end < to ? end : to;
-        size_t got = 0;
-        int rc = file->ops->read (file, self->window, end - from, from, &got);
-        if (rc) {
-            return rc;
-        }
-        *unwritten = got == end - from && log_bytes_zero (self->window, got);
-        from = end;
-    }
-    return 0;
-}
-
-// The records of the last segment ended at run->position. Why?
-static int s_judge_tail (log_recovery_t *self, log_segment_t *segment, const log_run_t *run,
-                         log_run_result_t result, vfs_file_t *file)
-{
-    uint64_t seq = segment->header.seq;
-    uint64_t next = segment->last_index + 1;
-    uint64_t nonzero_end;
-    uint64_t proven = self->proven;
-    int rc = s_survey (self, file, segment, run->position, &nonzero_end, &proven);
-    if (rc) {
-        return rc;
-    }
-    if (nonzero_end == run->position) {
-        return 0;
-    }
-    const char *why = result == LOG_RUN_BAD ? run->why : "a record is missing before others";
-    if (proven >= next) {
-        self->proven = proven;
-        return s_corrupt (self, seq, run->position, next, why);
-    }
-    uint64_t hint = self->options->durable_hint;
-    if (hint >= next && hint > self->options->snapshot_index) {
-        return s_corrupt (self, seq, run->position, next, why);
-    }
-    bool torn = true;
-    if (result == LOG_RUN_BAD) {
-        uint64_t bytes = LOG_RECORD_HEADER_BYTES;
-        if (run->header_valid && run->bad.entry.index == next) {
-            bytes += run->bad.entry.payload_bytes;
-        }
-        uint64_t to = bytes < run->limit - run->position ? run->position + bytes : run->limit;
-        rc = s_has_unwritten_sector (self, file, run->position, to, &torn);
-        if (rc) {
-            return rc;
-        }
-    }
-    if (!torn) {
-        self->report->suspect = true;
-        return s_corrupt (self, seq, run->position, next, why);
-    }
-    s_place (self, seq, run->position, next, why);
-    self->report->verdict = LOG_VERDICT_TORN;
-    self->report->torn_bytes = nonzero_end - run->position;
-    self->torn_from = run->position;
-    self->torn_to = nonzero_end;
-    return 0;
-}
-
 static int s_scan_last (log_recovery_t *self, log_segment_t *segment, vfs_file_t *file)
 {
     log_run_t run;
     uint64_t seq = segment->header.seq;
     if (segment->file_bytes < segment->header.segment_bytes) {
         // It had its full size before it got its name.
-        return s_corrupt (self, seq, segment->file_bytes, 0, "the file was cut short");
+        return log_recovery_corrupt (self, seq, segment->file_bytes, 0, "the file was cut short");
     }
     s_begin (self, segment, &run);
     for (;;) {
@@ -432,16 +286,16 @@ static int s_scan_last (log_recovery_t *self, log_segment_t *segment, vfs_file_t
         switch (result) {
         case LOG_RUN_RECORD:
             if (!s_accept (self, segment, &record, chain_before)) {
-                return s_corrupt (self, seq, record.offset, segment->last_index + 1,
+                return log_recovery_corrupt (self, seq, record.offset, segment->last_index + 1,
                                   "a record is out of order");
             }
             if (record.entry.type == LOG_RECORD_END) {
-                return s_corrupt (self, seq, record.offset, segment->last_index + 1,
+                return log_recovery_corrupt (self, seq, record.offset, segment->last_index + 1,
                                   "the segment that continues this one is missing");
             }
             break;
         case LOG_RUN_MORE: {
-            int rc = s_load_window (self, file, seq, &run);
+            int rc = log_recovery_load_window (self, file, seq, &run);
             if (rc) {
                 return rc;
             }
@@ -449,7 +303,7 @@ static int s_scan_last (log_recovery_t *self, log_segment_t *segment, vfs_file_t
         }
         case LOG_RUN_ZERO:
         case LOG_RUN_BAD:
-            return s_judge_tail (self, segment, &run, result, file);
+            return log_recovery_judge_tail (self, segment, &run, result, file);
         }
     }
 }
@@ -517,47 +371,13 @@ static int s_scan_segment (log_recovery_t *self, size_t i)
         return 0;
     }
     vfs_file_t *file;
-    int rc = s_open_segment (self, segment->header.seq, VFS_READ, &file);
+    int rc = log_recovery_open_segment (self, segment->header.seq, VFS_READ, &file);
     if (rc) {
         return rc;
     }
     rc = last ? s_scan_last (self, segment, file) : s_scan_sealed (self, segment, next, file);
     int close_rc = file->ops->close (file);
     return rc ? rc : close_rc;
-}
-
-// The records are sound; do they fit to the snapshot and to what is known durable?
-static int s_check_bounds (log_recovery_t *self)
-{
-    const log_store_options_t *options = self->options;
-    const log_segment_t *oldest = self->segments[0];
-    const log_segment_t *last = self->segments[self->segment_count - 1];
-    uint64_t hint = options->durable_hint;
-    if (hint > last->last_index && hint > options->snapshot_index) {
-        return s_corrupt (self, last->header.seq, last->end_offset, last->last_index + 1,
-                          "entries that were committed are missing at the end");
-    }
-    uint64_t snapshot = options->snapshot_index;
-    uint64_t before = oldest->header.first_index - 1;
-    if (before > snapshot) {
-        s_place (self, oldest->header.seq, 0, snapshot + 1,
-                 "the log begins after the end of the snapshot");
-        dt_log_error (options->env, "log", "%s: the log begins at %llu, the snapshot ends at %llu",
-                      self->report->file, (unsigned long long) before + 1,
-                      (unsigned long long) snapshot);
-        return DT_ERR_GAP;
-    }
-    if (snapshot == 0) {
-        return 0;
-    }
-    uint64_t term =
-        snapshot == before ? oldest->header.prev_term : log_index_term (&self->index, snapshot);
-    self->restart = last->last_index < snapshot || term != options->snapshot_term;
-    if (self->restart && hint > snapshot) {
-        return s_corrupt (self, last->header.seq, 0, snapshot,
-                          "the log contradicts the snapshot below what was committed");
-    }
-    return 0;
 }
 
 static int s_scan (log_recovery_t *self)
@@ -572,7 +392,7 @@ static int s_scan (log_recovery_t *self)
     }
     if (self->logs.count == 0) {
         if (options->durable_hint > options->snapshot_index) {
-            return s_corrupt (self, 0, 0, options->snapshot_index + 1, "the log is missing");
+            return log_recovery_corrupt (self, 0, 0, options->snapshot_index + 1, "the log is missing");
         }
         return DT_ERR_NOT_FOUND;
     }
@@ -580,7 +400,7 @@ static int s_scan (log_recovery_t *self)
     for (size_t i = 0; rc == 0 && i < self->segment_count; i++) {
         rc = s_scan_segment (self, i);
     }
-    return rc ? rc : s_check_bounds (self);
+    return rc ? rc : log_recovery_check_bounds (self);
 }
 
 int log_recovery_scan (log_recovery_t *self, const log_store_options_t *options,
@@ -590,8 +410,8 @@ int log_recovery_scan (log_recovery_t *self, const log_store_options_t *options,
     *self = (log_recovery_t){
         .options = options,
         .report = report,
-        .window = dt_malloc (WINDOW_BYTES),
-        .window_bytes = WINDOW_BYTES,
+        .window = dt_malloc (LOG_RECOVERY_WINDOW_BYTES),
+        .window_bytes = LOG_RECOVERY_WINDOW_BYTES,
     };
     int rc = s_scan (self);
     report->segments = self->segment_count;
@@ -602,200 +422,6 @@ int log_recovery_scan (log_recovery_t *self, const log_store_options_t *options,
     report->proven_index = self->proven;
     if (options->discard) {
         self->restart = true;
-    }
-    return rc;
-}
-
-// --- the repair ----------------------------------------------------------------------------------
-
-// Keep a copy of the torn tail for whoever wants to look at it.
-static int s_copy_torn (log_recovery_t *self, const log_segment_t *segment)
-{
-    vfs_t *vfs = self->options->vfs;
-    char path[LOG_PATH_BYTES];
-    log_torn_path (path, self->options->directory, segment->header.seq, self->torn_from);
-    vfs_file_t *file;
-    int rc = vfs->ops->open (vfs, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
-    if (rc) {
-        return rc;
-    }
-    for (uint64_t at = self->torn_from; rc == 0 && at < self->torn_to;) {
-        uint64_t rest = self->torn_to - at;
-        size_t bytes = rest < WINDOW_BYTES ? rest : WINDOW_BYTES;
-        size_t got = 0;
-        rc = segment->file->ops->read (segment->file, self->window, bytes, at, &got);
-        if (rc == 0) {
-            rc = file->ops->write (file, self->window, got, at - self->torn_from);
-        }
-        at += bytes;
-    }
-    if (rc == 0) {
-        rc = file->ops->sync (file);
-    }
-    int close_rc = file->ops->close (file);
-    if (rc == 0) {
-        rc = close_rc;
-    }
-    return rc ? rc : vfs->ops->sync_directory (vfs, self->options->directory);
-}
-
-// Zero the torn tail, its first sector last: whatever an interruption leaves still begins with the
-// torn record and is judged as now.
-static int s_zero_torn (const log_recovery_t *self, vfs_file_t *file)
-{
-    uint64_t sector_end = log_align (self->torn_from + 1, LOG_FLUSH_ALIGN);
-    int rc = 0;
-    if (self->torn_to > sector_end) {
-        rc = log_zero_fill (file, sector_end, self->torn_to);
-    }
-    uint64_t to = self->torn_to < sector_end ? self->torn_to : sector_end;
-    return rc ? rc : log_zero_fill (file, self->torn_from, to);
-}
-
-// Where the record of a noted entry ends.
-static int s_find_end (log_recovery_t *self, log_segment_t *segment, uint64_t index,
-                       uint64_t *offset)
-{
-    const log_point_t *point = log_index_find (&self->index, index);
-    log_run_t run = {
-        .scope = log_segment_scope (&segment->header),
-        .chain = point->chain,
-        .offset = point->offset,
-        .position = point->offset,
-        .limit = segment->end_offset,
-    };
-    for (;;) {
-        log_record_t record;
-        switch (log_run_next (&run, &record)) {
-        case LOG_RUN_RECORD:
-            if (record.entry.type <= LOG_ENTRY_COMMAND && record.entry.index == index) {
-                *offset = record.next_offset;
-                return 0;
-            }
-            break;
-        case LOG_RUN_MORE: {
-            int rc = s_load_window (self, segment->file, segment->header.seq, &run);
-            if (rc) {
-                return rc;
-            }
-            break;
-        }
-        default:
-            return DT_ERR_CORRUPT; // it was read a moment ago
-        }
-    }
-}
-
-// Write what stands behind entry D once more, just as it is: entries, and markers too, since the
-// one that proves D may itself have been left in the page cache by a sync that failed. A sector
-// that holds a part of D is as durable as D.
-static int s_rewrite_unproven (log_recovery_t *self, log_segment_t *segment)
-{
-    uint64_t from = LOG_SEGMENT_HEADER_BYTES;
-    uint64_t proven = self->proven < segment->last_index ? self->proven : segment->last_index;
-    if (proven >= segment->header.first_index) {
-        int rc = s_find_end (self, segment, proven, &from);
-        if (rc) {
-            return rc;
-        }
-    }
-    vfs_file_t *file = segment->file;
-    for (uint64_t at = log_align (from, LOG_FLUSH_ALIGN); at < segment->end_offset;) {
-        uint64_t rest = segment->end_offset - at;
-        size_t bytes = rest < WINDOW_BYTES ? rest : WINDOW_BYTES;
-        size_t got = 0;
-        int rc = file->ops->read (file, self->window, bytes, at, &got);
-        if (rc == 0) {
-            rc = file->ops->write (file, self->window, got, at);
-        }
-        if (rc) {
-            return rc;
-        }
-        at += bytes;
-    }
-    return 0;
-}
-
-int log_recovery_repair (log_recovery_t *self)
-{
-    dt_assert (self->segment_count > 0);
-    log_segment_t *segment = self->segments[self->segment_count - 1];
-    int rc = s_open_segment (self, segment->header.seq, VFS_WRITE, &segment->file);
-    if (rc) {
-        segment->file = NULL;
-        return rc;
-    }
-    if (self->torn_to > 0) {
-        dt_log_warn (self->options->env, "log",
-                     "%s: an unfinished write of %llu bytes at offset %llu is cut off after entry "
-                     "%llu (%s)",
-                     self->report->file, (unsigned long long) self->report->torn_bytes,
-                     (unsigned long long) self->torn_from, (unsigned long long) segment->last_index,
-                     self->report->why);
-        rc = s_copy_torn (self, segment);
-        if (rc == 0) {
-            rc = s_zero_torn (self, segment->file);
-        }
-    }
-    if (rc == 0) {
-        rc = s_rewrite_unproven (self, segment);
-    }
-    return rc ? rc : segment->file->ops->sync (segment->file);
-}
-
-// --- leftovers -----------------------------------------------------------------------------------
-
-static bool s_is_live (log_segment_t *const *live, size_t count, uint64_t seq)
-{
-    for (size_t i = count; i-- > 0;) {
-        if (live[i]->header.seq == seq) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int s_remove (log_recovery_t *self, const char *path)
-{
-    self->report->leftovers++;
-    return self->options->vfs->ops->unlink (self->options->vfs, path);
-}
-
-void log_recovery_spares (log_recovery_t *self, log_spares_t *spares)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < self->spares.count; i++) {
-        if (!log_spares_found (spares, self->spares.numbers[i])) {
-            self->spares.numbers[kept++] = self->spares.numbers[i];
-        }
-    }
-    self->spares.count = kept; // what is left is removed by the sweep
-}
-
-int log_recovery_sweep (log_recovery_t *self, log_segment_t *const *live, size_t live_count)
-{
-    const char *directory = self->options->directory;
-    char path[LOG_PATH_BYTES];
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < self->logs.count; i++) {
-        if (!s_is_live (live, live_count, self->logs.numbers[i])) {
-            log_segment_path (path, directory, self->logs.numbers[i]);
-            rc = s_remove (self, path);
-        }
-    }
-    for (size_t i = 0; rc == 0 && i < self->indexes.count; i++) {
-        if (!s_is_live (live, live_count, self->indexes.numbers[i])) {
-            log_index_path (path, directory, self->indexes.numbers[i]);
-            rc = s_remove (self, path);
-        }
-    }
-    for (size_t i = 0; rc == 0 && i < self->spares.count; i++) {
-        log_spare_path (path, directory, self->spares.numbers[i]);
-        rc = s_remove (self, path);
-    }
-    for (size_t i = 0; rc == 0 && i + TORN_FILES_MAX < self->torn_count; i++) {
-        snprintf (path, sizeof path, "%s/%s", directory, self->torn[i]);
-        rc = s_remove (self, path);
     }
     return rc;
 }

@@ -15,7 +15,8 @@
 //   Else it is SUSPECT, treated as CORRUPT: it may have been durable and rotted.
 //
 // The repair, only for CLEAN and TORN, may be interrupted and repeated at any point: the torn tail
-// is copied aside and zeroed, entries above D are written again and synced (a failed sync of the
+// is copied aside and zeroed (with what earlier repairs may have failed to zero on the medium, see
+// log_recovery_repair.c), entries above D are written again and synced (a failed sync of the
 // last life may have left them in the page cache only [DISK-9, 10]), the directory is synced, and
 // only then what is dead is removed.
 

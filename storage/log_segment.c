@@ -150,10 +150,11 @@ void log_torn_path (char *path, const char *directory, uint64_t seq, uint64_t of
     s_path (path, directory, seq, suffix);
 }
 
-bool log_name_parse (const char *name, const char *suffix, uint64_t *number)
+// Read exactly so many digits.
+static bool s_digits (const char *name, int digits, uint64_t *number)
 {
     uint64_t value = 0;
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < digits; i++) {
         if (name[i] < '0' || name[i] > '9') {
             return false;
         }
@@ -163,10 +164,29 @@ bool log_name_parse (const char *name, const char *suffix, uint64_t *number)
         }
         value = value * 10 + digit;
     }
-    if (strcmp (name + 20, suffix) != 0) {
+    *number = value;
+    return true;
+}
+
+bool log_name_parse (const char *name, const char *suffix, uint64_t *number)
+{
+    uint64_t value;
+    if (!s_digits (name, 20, &value) || strcmp (name + 20, suffix) != 0) {
         return false;
     }
     *number = value;
+    return true;
+}
+
+bool log_torn_name_parse (const char *name, uint64_t *seq, uint64_t *offset)
+{
+    uint64_t values[2];
+    if (!s_digits (name, 20, &values[0]) || name[20] != '-' ||
+        !s_digits (name + 21, 10, &values[1]) || strcmp (name + 31, ".torn") != 0) {
+        return false;
+    }
+    *seq = values[0];
+    *offset = values[1];
     return true;
 }
 

@@ -78,6 +78,9 @@ void log_index_path (char *path, const char *directory, uint64_t seq);
 void log_spare_path (char *path, const char *directory, uint64_t number);
 void log_torn_path (char *path, const char *directory, uint64_t seq, uint64_t offset);
 
+// Is `name` that of a torn tail? Then *seq and *offset say of what.
+bool log_torn_name_parse (const char *name, uint64_t *seq, uint64_t *offset);
+
 // Is `name` exactly 20 digits and the suffix? Then *number is the digits' value.
 bool log_name_parse (const char *name, const char *suffix, uint64_t *number);
 

@@ -341,6 +341,94 @@ START_TEST (torn_copies_do_not_pile_up)
 }
 END_TEST
 
+// --- a repair that did not reach the medium ------------------------------------------------------
+
+// Go back to a copy of the image that draws from this seed, with the sectors `from` .. of the last
+// write on the disk and those before it not.
+static void s_tear_head (uint64_t seed, uint64_t from, uint64_t sectors)
+{
+    bool written[512];
+    for (uint64_t i = 0; i < sectors; i++) {
+        written[i] = i >= from;
+    }
+    s_tear (written, sectors);
+    log_store_close (&h.store);
+    vfs_sim_unmount (&h.mount);
+    vfs_sim_disk_t *torn = h.disk;
+    h.disk = vfs_sim_disk_clone (torn, seed);
+    vfs_sim_disk_destroy (&torn);
+    h.mount = vfs_sim_mount (h.disk, "", NULL, NULL);
+    vfs_fault_init (&h.fault, vfs_sim_vfs (h.mount));
+}
+
+// Cut the power now, many times over: every time the log opens, with all that was acknowledged.
+static void s_expect_power_cut_harmless (void)
+{
+    vfs_sim_disk_t *disk = h.disk;
+    vfs_sim_t *mount = h.mount;
+    log_store_t *store = h.store;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        h.disk = vfs_sim_disk_clone (disk, seed);
+        vfs_sim_crash (h.disk);
+        h.mount = vfs_sim_mount (h.disk, "", NULL, NULL);
+        vfs_fault_init (&h.fault, vfs_sim_vfs (h.mount));
+        h.store = NULL;
+        ck_assert_msg (s_open () == 0, "%s", h.last_log);
+        log_harness_verify (&h);
+        log_harness_close (&h);
+        vfs_sim_unmount (&h.mount);
+        vfs_sim_disk_destroy (&h.disk);
+    }
+    h.disk = disk;
+    h.mount = mount;
+    h.store = store;
+    vfs_fault_init (&h.fault, vfs_sim_vfs (h.mount));
+}
+
+// Fail the nth sync of a repair, and the mth of the next one. False: neither had so many.
+static bool s_fail_repairs (uint64_t nth, uint64_t mth)
+{
+    const uint64_t syncs[] = {nth, mth};
+    bool failed = false;
+    for (size_t i = 0; i < 2 && syncs[i]; i++) {
+        vfs_sim_fail_at (h.disk, VFS_SIM_SYNC, syncs[i], DT_ERR_IO);
+        failed = s_open () != 0;
+        vfs_sim_fail_at (h.disk, VFS_SIM_SYNC, 0, 0);
+        log_harness_close (&h);
+    }
+    return failed;
+}
+
+START_TEST (failed_sync_in_a_repair_does_not_bring_the_torn_tail_back_later)
+{
+    s_build_tail ();
+    uint64_t all = h.last;
+    uint64_t sectors = (record_end[19] - tail_from + SECTOR - 1) / SECTOR;
+    uint32_t cases = 0;
+    for (uint64_t from = 1; from < sectors; from += sectors / 3) {
+        for (uint64_t nth = 1; nth < 6; nth++) {
+            for (uint64_t mth = 0; mth < 6; mth++) {
+                s_tear_head (100 * nth + mth + (uint64_t) _i, from, sectors);
+                cases += s_fail_repairs (nth, mth);
+                log_harness_open (&h);
+                h.last = log_store_last (h.store);
+                ck_assert_uint_eq (h.last, first_of_last - 1);
+                s_expect_power_cut_harmless ();
+                log_harness_append (&h, 2, 3, 100);
+                log_harness_flush (&h);
+                s_expect_power_cut_harmless ();
+                log_harness_append (&h, 2, 3, 900);
+                log_harness_flush (&h);
+                ck_assert_int_eq (log_store_mark (h.store), 0);
+                s_expect_power_cut_harmless ();
+                h.last = all;
+            }
+        }
+    }
+    ck_assert_uint_gt (cases, 20);
+}
+END_TEST
+
 // --- records and files in the wrong place --------------------------------------------------------
 
 START_TEST (swapped_records_are_corrupt)
@@ -670,6 +758,8 @@ int main (void)
     tcase_add_test (tcase, missing_sector_below_the_known_commit_is_corrupt);
     tcase_add_test (tcase, entries_missing_up_to_the_known_commit_are_corrupt);
     tcase_add_test (tcase, torn_copies_do_not_pile_up);
+    tcase_add_loop_test (tcase, failed_sync_in_a_repair_does_not_bring_the_torn_tail_back_later, 0,
+                         4);
     tcase_add_test (tcase, swapped_records_are_corrupt);
     tcase_add_test (tcase, old_records_behind_a_new_tail_are_never_taken);
     tcase_add_test (tcase, swapped_segments_are_corrupt);
