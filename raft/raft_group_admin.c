@@ -28,8 +28,9 @@ static void s_on_status (raft_group_t *self, net_requests_t *requests)
     message->requests = requests;
     message->index = status.applied;
     dt_buffer_t *pairs = &message->pairs;
-    int64_t lease_ns = status.lease_until_ns - self->env->now_ns (self->env);
-    bool leased = status.lease_until_ns != INT64_MIN && lease_ns > 0;
+    // INT64_MIN, no lease, must not be subtracted from.
+    int64_t now_ns = self->env->now_ns (self->env);
+    int64_t lease_ns = status.lease_until_ns > now_ns ? status.lease_until_ns - now_ns : 0;
     const struct {
         const char *name;
         uint64_t value;
@@ -49,7 +50,7 @@ static void s_on_status (raft_group_t *self, net_requests_t *requests)
         {"cluster_time_ms", status.cluster_time_ms},
         {"uncommitted_bytes", status.uncommitted_bytes},
         {"reads_waiting", status.reads_waiting},
-        {"lease_ms", leased ? (uint64_t) lease_ns / 1000000 : 0},
+        {"lease_ms", (uint64_t) lease_ns / 1000000},
         {"transfer_to", status.transfer_to},
     };
     protocol_status_add_text (pairs, "role", raft_role_name (status.role));
