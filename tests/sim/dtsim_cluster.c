@@ -20,7 +20,9 @@ static void s_print_totals (const void *argument)
             totals->lives, totals->leaders, totals->applied, totals->clients.sent,
             totals->clients.answered, totals->clients.retried, totals->clients.given_up,
             totals->clients.refused);
-    printf ("slowest to come to rest %.1f s\n", (double) totals->slowest_ns / 1e9);
+    printf ("operations judged %" PRIu64 ", histories undecided %" PRIu64
+            "; slowest to come to rest %.1f s\n",
+            totals->judged, totals->undecided, (double) totals->slowest_ns / 1e9);
     for (int i = 0; i < SIM_CLUSTER_FAULTS; i++) {
         printf ("%s%s %" PRIu64, i ? ", " : "", sim_cluster_fault_name ((sim_cluster_fault_t) i),
                 totals->faults[i]);

@@ -10,7 +10,7 @@
 // - code, reply, index and digest equal those of a twin store that was never restarted, and of the
 //   naive model; so a session's write has its effect once, over restarts and snapshots too;
 // - a client's reply is what was answered at the index it names;
-// - a read sees everything acknowledged before it was sent.
+// - a read, unless it may be stale, sees everything acknowledged before it was sent.
 
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H

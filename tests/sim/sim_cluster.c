@@ -6,12 +6,13 @@
 #include "base/dt_assert.h"
 #include "base/dt_hash.h"
 #include "base/dt_memory.h"
+#include "tests/lin/lin_judge.h"
 
 #define MS SIM_CLUSTER_MS
 
 #define REST_WITHIN_NS MS (60000)
 
-enum { STUCK_STEPS = 3000000 };
+enum { STUCK_STEPS = 3000000, JUDGE_STEPS_MAX = 2000000 };
 
 const char *sim_cluster_fault_name (sim_cluster_fault_t fault)
 {
@@ -50,6 +51,7 @@ static void s_on_reply (void *argument, uint32_t client, const uint8_t *data, si
     sim_cluster_event (self, (uint64_t) sim_cluster_now_ns (self));
     sim_cluster_group_t *group = &self->groups[client / SIM_CLUSTER_NUMBERS];
     sim_clients_take (group->clients, client, data, bytes);
+    sim_registers_take (group->registers, sim_cluster_now_ns (self), client, data, bytes);
 }
 
 static void s_act (sim_cluster_t *self)
@@ -62,6 +64,7 @@ static void s_act (sim_cluster_t *self)
     int64_t now_ns = sim_cluster_now_ns (self);
     for (uint32_t i = 0; i < self->groups_count; i++) {
         sim_clients_act (self->groups[i].clients, now_ns, ports, self->nodes_count);
+        sim_registers_act (self->groups[i].registers, now_ns, ports, self->nodes_count);
     }
 }
 
@@ -77,6 +80,7 @@ static int64_t s_next_ns (const sim_cluster_t *self, int64_t until_ns)
     next_ns = self->calm ? next_ns : s_earlier (next_ns, self->next_fault_ns);
     for (uint32_t i = 0; i < self->groups_count; i++) {
         next_ns = s_earlier (next_ns, sim_clients_next_ns (self->groups[i].clients));
+        next_ns = s_earlier (next_ns, sim_registers_next_ns (self->groups[i].registers));
     }
     for (uint32_t i = 0; i < self->nodes_count; i++) {
         next_ns = s_earlier (next_ns, sim_cluster_node_next_ns (&self->nodes[i]));
@@ -147,7 +151,8 @@ static bool s_group_rests (const sim_cluster_t *self, const sim_cluster_group_t 
 {
     raft_status_t status;
     const raft_core_t *leader = s_leader (self, group->id, &status);
-    if (!leader || status.applied != status.last || sim_clients_outstanding (group->clients) > 0) {
+    if (!leader || status.applied != status.last || sim_clients_outstanding (group->clients) > 0 ||
+        !sim_registers_finished (group->registers)) {
         return false;
     }
     const raft_config_t *config = &raft_core_config (leader)->config;
@@ -183,6 +188,26 @@ static void s_compare_stores (sim_cluster_t *self, sim_cluster_group_t *group)
     }
 }
 
+// What the applications on registers were told must be linearizable.
+static void s_judge (sim_cluster_t *self, sim_cluster_group_t *group)
+{
+    const lin_history_t *history = sim_registers_history (group->registers);
+    lin_wgl_limits_t limits;
+    lin_wgl_limits_init (&limits);
+    limits.steps_max = JUDGE_STEPS_MAX;
+    lin_judge_t judge = lin_judge (history, &limits);
+    self->totals->judged += history->count;
+    self->totals->undecided += judge.verdict == LIN_UNDECIDED;
+    if (judge.verdict == LIN_BAD) {
+        sim_check_fail (group->check, "group %u: what clients were told is not linearizable%s%s",
+                        group->id, judge.index.why ? ": " : "",
+                        judge.index.why ? judge.index.why : "");
+        if (self->verbose) {
+            lin_judge_print (&judge, history, "registers", &limits, stderr);
+        }
+    }
+}
+
 static void s_say_what_lacks (sim_cluster_t *self, const sim_cluster_group_t *group)
 {
     raft_status_t status;
@@ -196,6 +221,10 @@ static void s_say_what_lacks (sim_cluster_t *self, const sim_cluster_group_t *gr
         sim_check_fail (group->check,
                         "%u requests to group %u have no outcome %d s after the last fault",
                         sim_clients_outstanding (group->clients), group->id,
+                        (int) (REST_WITHIN_NS / MS (1000)));
+    } else if (!sim_registers_finished (group->registers)) {
+        sim_check_fail (group->check,
+                        "group %u does not answer all reads %d s after the last fault", group->id,
                         (int) (REST_WITHIN_NS / MS (1000)));
     } else {
         sim_check_fail (group->check,
@@ -211,6 +240,7 @@ static void s_come_to_rest (sim_cluster_t *self)
     sim_cluster_mend (self);
     for (uint32_t i = 0; i < self->groups_count; i++) {
         sim_clients_finish (self->groups[i].clients);
+        sim_registers_finish (self->groups[i].registers);
     }
     int64_t begin_ns = sim_cluster_now_ns (self);
     while (!sim_cluster_failure (self) && !s_rests (self) &&
@@ -226,6 +256,7 @@ static void s_come_to_rest (sim_cluster_t *self)
     }
     for (uint32_t i = 0; i < self->groups_count && !sim_cluster_failure (self); i++) {
         s_compare_stores (self, &self->groups[i]);
+        s_judge (self, &self->groups[i]);
     }
 }
 
@@ -264,6 +295,15 @@ static void s_init_group (sim_cluster_t *self, uint32_t id, dt_random_t *swarm)
         .duplicate_ppm = (uint32_t) dt_random_below (swarm, 100000),
         .garbage_ppm = (uint32_t) dt_random_below (swarm, 20000),
         .snapshot_ppm = (uint32_t) dt_random_below (swarm, 20000),
+        .pause_ns = (int64_t) dt_random_between (swarm, MS (10), MS (200)),
+    });
+    group->registers = sim_registers_new (&(sim_registers_options_t){
+        .seed = dt_random_next (swarm),
+        .check = group->check,
+        .group = id,
+        .first_number = (id - 1) * SIM_CLUSTER_NUMBERS + SIM_CLUSTER_REGISTERS,
+        .count = (uint32_t) dt_random_between (swarm, 2, 5),
+        .keys = (uint32_t) dt_random_between (swarm, 1, 4),
         .pause_ns = (int64_t) dt_random_between (swarm, MS (10), MS (200)),
     });
 }
@@ -342,6 +382,7 @@ static void s_deinit (sim_cluster_t *self, sim_result_t *result)
     s_add_counters (self);
     for (uint32_t i = 0; i < self->groups_count; i++) {
         sim_clients_destroy (&self->groups[i].clients);
+        sim_registers_destroy (&self->groups[i].registers);
         sim_cluster_check_destroy (&self->groups[i].replicas);
         sim_check_destroy (&self->groups[i].check);
     }

@@ -46,6 +46,7 @@ typedef struct {
     uint64_t installed;                  // snapshots of other nodes
     uint64_t changes;                    // of members, that took effect
     uint64_t judged;                     // operations on registers
+    uint64_t undecided;                  // runs whose judge gave up
     int64_t slowest_ns;                  // until a cluster had come to rest
     uint64_t faults[SIM_CLUSTER_FAULTS]; // that happened
     uint64_t net_faults[SIM_NET_FAULTS]; //

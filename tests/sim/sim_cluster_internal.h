@@ -8,11 +8,14 @@
 #include "tests/sim/sim_cluster.h"
 #include "tests/sim/sim_cluster_check.h"
 #include "tests/sim/sim_node.h"
+#include "tests/sim/sim_register.h"
 
 #define SIM_CLUSTER_MS(n) (INT64_C (1000000) * (n))
 
 enum {
-    SIM_CLUSTER_NUMBERS = 1000,   // of clients, for each group
+    SIM_CLUSTER_NUMBERS = 1000,  // of clients, for each group;
+    SIM_CLUSTER_REGISTERS = 500, // from here on of its registers
+    //  // of clients, for each group
     SIM_CLUSTER_DRIFT_PPM = 4900, // clocks' rates differ by less than the 10 permille raft allows
 };
 
@@ -41,6 +44,7 @@ typedef struct {
     sim_check_t *check;
     sim_cluster_check_t *replicas;
     sim_clients_t *clients;
+    sim_registers_t *registers;
 } sim_cluster_group_t;
 
 struct sim_cluster {
