@@ -20,6 +20,8 @@ static void s_print_totals (const void *argument)
             totals->lives, totals->leaders, totals->applied, totals->clients.sent,
             totals->clients.answered, totals->clients.retried, totals->clients.given_up,
             totals->clients.refused);
+    printf ("operator: asked %" PRIu64 ", done %" PRIu64 "; ", totals->operations,
+            totals->operations_done);
     printf ("operations judged %" PRIu64 ", histories undecided %" PRIu64
             "; slowest to come to rest %.1f s\n",
             totals->judged, totals->undecided, (double) totals->slowest_ns / 1e9);

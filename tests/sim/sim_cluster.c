@@ -12,7 +12,7 @@
 
 #define REST_WITHIN_NS MS (60000)
 
-enum { STUCK_STEPS = 3000000, JUDGE_STEPS_MAX = 2000000 };
+enum { STUCK_STEPS = 3000000, JUDGE_STEPS_MAX = 2000000, TIDY_ROUNDS = 25 };
 
 const char *sim_cluster_fault_name (sim_cluster_fault_t fault)
 {
@@ -44,12 +44,32 @@ const char *sim_cluster_failure (const sim_cluster_t *self)
 
 // --- steps ---------------------------------------------------------------------------------------
 
+// What the operator was answered; it looks at the groups itself before it goes on.
+static void s_note_operation (sim_cluster_t *self, const uint8_t *data, size_t bytes)
+{
+    msgpack_cursor_t cursor;
+    msgpack_cursor_init (&cursor, data, bytes);
+    protocol_reply_t reply;
+    while (protocol_reply_next (&cursor, &reply) == 1) {
+        self->totals->operations++;
+        self->totals->operations_done += reply.code == 0;
+        if (self->verbose) {
+            fprintf (stderr, "%10.3f --- operator: code %u %.*s\n",
+                     (double) sim_cluster_now_ns (self) / 1e9, reply.code,
+                     (int) reply.message.bytes, (const char *) reply.message.data);
+        }
+    }
+}
+
 static void s_on_reply (void *argument, uint32_t client, const uint8_t *data, size_t bytes)
 {
     sim_cluster_t *self = argument;
     sim_cluster_event (self, dt_hash64 (data, bytes, client));
     sim_cluster_event (self, (uint64_t) sim_cluster_now_ns (self));
     sim_cluster_group_t *group = &self->groups[client / SIM_CLUSTER_NUMBERS];
+    if (client % SIM_CLUSTER_NUMBERS == SIM_CLUSTER_OPERATOR) {
+        s_note_operation (self, data, bytes);
+    }
     sim_clients_take (group->clients, client, data, bytes);
     sim_registers_take (group->registers, sim_cluster_now_ns (self), client, data, bytes);
 }
@@ -125,9 +145,8 @@ static void s_pass (sim_cluster_t *self, int64_t ns)
 
 // --- the end of a run ----------------------------------------------------------------------------
 
-// The leader of a group, and what it says; NULL: none that serves.
-static const raft_core_t *s_leader (const sim_cluster_t *self, uint32_t group_id,
-                                    raft_status_t *status)
+const raft_core_t *sim_cluster_leader (const sim_cluster_t *self, uint32_t group_id,
+                                       raft_status_t *status)
 {
     const raft_core_t *leader = NULL;
     for (uint32_t i = 0; i < self->nodes_count; i++) {
@@ -150,12 +169,15 @@ static const raft_core_t *s_leader (const sim_cluster_t *self, uint32_t group_id
 static bool s_group_rests (const sim_cluster_t *self, const sim_cluster_group_t *group)
 {
     raft_status_t status;
-    const raft_core_t *leader = s_leader (self, group->id, &status);
+    const raft_core_t *leader = sim_cluster_leader (self, group->id, &status);
     if (!leader || status.applied != status.last || sim_clients_outstanding (group->clients) > 0 ||
         !sim_registers_finished (group->registers)) {
         return false;
     }
     const raft_config_t *config = &raft_core_config (leader)->config;
+    if (!sim_cluster_members_tidy (self, config)) {
+        return false;
+    }
     for (uint32_t i = 0; i < self->nodes_count; i++) {
         const sim_cluster_node_t *node = &self->nodes[i];
         if (raft_config_is_member (config, node->id) &&
@@ -180,7 +202,8 @@ static bool s_rests (const sim_cluster_t *self)
 static void s_compare_stores (sim_cluster_t *self, sim_cluster_group_t *group)
 {
     raft_status_t status;
-    const raft_config_t *config = &raft_core_config (s_leader (self, group->id, &status))->config;
+    const raft_config_t *config =
+        &raft_core_config (sim_cluster_leader (self, group->id, &status))->config;
     for (uint32_t i = 0; i < self->nodes_count; i++) {
         if (raft_config_is_member (config, self->nodes[i].id)) {
             sim_check_whole (group->check, sim_node_store (self->nodes[i].node, group->id));
@@ -214,7 +237,7 @@ static void s_say_what_lacks (sim_cluster_t *self, const sim_cluster_group_t *gr
     if (s_group_rests (self, group)) {
         return;
     }
-    if (!s_leader (self, group->id, &status)) {
+    if (!sim_cluster_leader (self, group->id, &status)) {
         sim_check_fail (group->check, "group %u has no leader %d s after the last fault", group->id,
                         (int) (REST_WITHIN_NS / MS (1000)));
     } else if (sim_clients_outstanding (group->clients) > 0) {
@@ -243,8 +266,13 @@ static void s_come_to_rest (sim_cluster_t *self)
         sim_registers_finish (self->groups[i].registers);
     }
     int64_t begin_ns = sim_cluster_now_ns (self);
+    uint32_t rounds = 0;
     while (!sim_cluster_failure (self) && !s_rests (self) &&
            sim_cluster_now_ns (self) < begin_ns + REST_WITHIN_NS) {
+        for (uint32_t i = 0; i < self->groups_count && rounds % TIDY_ROUNDS == 0; i++) {
+            sim_cluster_change_members (self, &self->groups[i], true);
+        }
+        rounds++;
         s_pass (self, MS (20));
     }
     int64_t took_ns = sim_cluster_now_ns (self) - begin_ns;
@@ -262,14 +290,14 @@ static void s_come_to_rest (sim_cluster_t *self)
 
 // --- a run ---------------------------------------------------------------------------------------
 
-static void s_init_config (sim_cluster_t *self, uint32_t members)
+static void s_init_config (raft_config_t *config, uint32_t members)
 {
     for (uint32_t id = 1; id <= members; id++) {
         raft_node_info_t info = {.id = id};
         snprintf (info.peer, sizeof info.peer, "tcp://node-%u:9331", id);
         snprintf (info.service, sizeof info.service, "tcp://node-%u:9332", id);
-        raft_node_list_add (&self->config.voters, id);
-        raft_config_describe (&self->config, &info);
+        raft_node_list_add (&config->voters, id);
+        raft_config_describe (config, &info);
     }
 }
 
@@ -336,7 +364,8 @@ static void s_init (sim_cluster_t *self, dt_random_t *swarm)
     self->net = sim_net_new (self->world, self->seed);
     uint32_t members = 3 + 2 * (uint32_t) dt_random_below (swarm, 2);
     self->nodes_count = members + (uint32_t) dt_random_below (swarm, 3);
-    s_init_config (self, members);
+    s_init_config (&self->config, members);
+    s_init_config (&self->contacts, SIM_CLUSTER_NODES_MAX);
     s_init_options (self, swarm);
     self->groups_count = (uint32_t) dt_random_between (swarm, 1, 2);
     for (uint32_t id = 1; id <= self->groups_count; id++) {

@@ -30,7 +30,7 @@
     X (bad_links)                                                                                  \
     X (transfer)                                                                                   \
     X (change_members)                                                                             \
-    X (replace)
+    X (lose_machine)
 
 typedef enum {
 #define SIM_CLUSTER_FAULT_ENUM(name) SIM_CLUSTER_FAULT_##name,
@@ -43,8 +43,8 @@ typedef struct {
     uint64_t lives;                      // of nodes
     uint64_t leaders;                    // elected
     uint64_t applied;                    // entries, once for all replicas
-    uint64_t installed;                  // snapshots of other nodes
-    uint64_t changes;                    // of members, that took effect
+    uint64_t operations;                 // asked by operators, and answered
+    uint64_t operations_done;            // with success
     uint64_t judged;                     // operations on registers
     uint64_t undecided;                  // runs whose judge gave up
     int64_t slowest_ns;                  // until a cluster had come to rest

@@ -120,10 +120,10 @@ void sim_cluster_check_look (sim_cluster_check_t *self, uint32_t node_id, const 
     node->status = status;
 }
 
-void sim_cluster_check_ended (sim_cluster_check_t *self, uint32_t node_id, bool wiped)
+void sim_cluster_check_ended (sim_cluster_check_t *self, uint32_t node_id)
 {
     s_node_t *node = &self->nodes[node_id];
-    *node = (s_node_t){.led = wiped ? 0 : node->led, .lease_until_ns = INT64_MIN};
+    *node = (s_node_t){.led = node->led, .lease_until_ns = INT64_MIN};
 }
 
 uint64_t sim_cluster_check_leaders (const sim_cluster_check_t *self)

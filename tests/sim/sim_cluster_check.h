@@ -14,7 +14,7 @@
 #include "tests/sim/sim_check.h"
 #include "tests/sim/sim_clock.h"
 
-enum { SIM_CLUSTER_NODES_MAX = 8 }; // node ids 1 .. 8
+enum { SIM_CLUSTER_NODES_MAX = 10 }; // node ids 1 .. 10
 
 typedef struct sim_cluster_check sim_cluster_check_t;
 
@@ -22,8 +22,8 @@ typedef struct sim_cluster_check sim_cluster_check_t;
 sim_cluster_check_t *sim_cluster_check_new (sim_check_t *check);
 void sim_cluster_check_destroy (sim_cluster_check_t **self_p);
 
-// A life of a node ended. wiped: with everything it knew.
-void sim_cluster_check_ended (sim_cluster_check_t *self, uint32_t node_id, bool wiped);
+// A life of a node ended.
+void sim_cluster_check_ended (sim_cluster_check_t *self, uint32_t node_id);
 
 // Look at a node that was turned. now_ns: the world's.
 void sim_cluster_check_look (sim_cluster_check_t *self, uint32_t node_id, const raft_core_t *core,

@@ -100,6 +100,11 @@ static void s_fill_or_free (sim_cluster_node_t *node)
     vfs_sim_set_faults (node->disk, faults);
 }
 
+static const sim_cluster_group_t *s_any_group (sim_cluster_t *self)
+{
+    return &self->groups[dt_random_below (&self->faults, self->groups_count)];
+}
+
 static void s_drift (sim_cluster_node_t *node)
 {
     node->ppm = (int32_t) dt_random_below (&node->cluster->clock, 2 * SIM_CLUSTER_DRIFT_PPM + 1) -
@@ -131,6 +136,12 @@ static bool s_break_cluster (sim_cluster_t *self, sim_cluster_fault_t fault)
     case SIM_CLUSTER_FAULT_bad_links:
         sim_net_set_faults (self->net,
                             dt_random_chance (&self->faults, 1, 2) ? &self->net_faults : NULL);
+        return true;
+    case SIM_CLUSTER_FAULT_transfer:
+        sim_cluster_transfer (self, s_any_group (self));
+        return true;
+    case SIM_CLUSTER_FAULT_change_members:
+        sim_cluster_change_members (self, s_any_group (self), false);
         return true;
     default:
         return false;
@@ -183,6 +194,8 @@ static bool s_break_node (sim_cluster_node_t *node, sim_cluster_fault_t fault)
     case SIM_CLUSTER_FAULT_drift:
         s_drift (node);
         return true;
+    case SIM_CLUSTER_FAULT_lose_machine:
+        return sim_cluster_lose (self, node);
     default:
         return false;
     }
@@ -212,6 +225,6 @@ void sim_cluster_mend (sim_cluster_t *self)
         }
         vfs_sim_crash_at (node->disk, 0);
         node->resume_ns = 0;
-        node->start_ns = sim_cluster_now_ns (self);
+        node->start_ns = node->lost ? INT64_MAX : sim_cluster_now_ns (self);
     }
 }

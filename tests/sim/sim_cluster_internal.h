@@ -1,5 +1,6 @@
 // sim_cluster_internal - what the files of sim_cluster share. sim_cluster.c: a run and its phases;
-// sim_cluster_node.c: nodes and their lives; sim_cluster_faults.c: what goes wrong.
+// sim_cluster_node.c: nodes and their lives; sim_cluster_faults.c: what goes wrong;
+// sim_cluster_members.c: the operator.
 
 #ifndef SIM_CLUSTER_INTERNAL_H
 #define SIM_CLUSTER_INTERNAL_H
@@ -13,9 +14,9 @@
 #define SIM_CLUSTER_MS(n) (INT64_C (1000000) * (n))
 
 enum {
-    SIM_CLUSTER_NUMBERS = 1000,  // of clients, for each group;
-    SIM_CLUSTER_REGISTERS = 500, // from here on of its registers
-    //  // of clients, for each group
+    SIM_CLUSTER_NUMBERS = 1000,   // of clients, for each group;
+    SIM_CLUSTER_REGISTERS = 500,  // from here on those of its registers,
+    SIM_CLUSTER_OPERATOR = 900,   // of its operator
     SIM_CLUSTER_DRIFT_PPM = 4900, // clocks' rates differ by less than the 10 permille raft allows
 };
 
@@ -28,7 +29,7 @@ typedef struct {
     dt_env_t env;
     vfs_sim_disk_t *disk;
     vfs_sim_faults_t disk_faults;
-    uint64_t disks;     // it had; more than one: it was replaced
+    bool lost;          // its disk is gone: its id never runs again
     bool joins;         // it waits to be added to the groups
     int64_t wall_ms;    // offset of its wall clock
     int32_t ppm;        // of its monotonic clock
@@ -58,6 +59,7 @@ struct sim_cluster {
     uint32_t groups_count;
     sim_cluster_group_t groups[SIM_NODE_GROUPS_MAX]; // [id - 1]
     raft_config_t config;                            // the first one
+    raft_config_t contacts;                          // all nodes there may ever be
     sim_node_options_t options;                      // what all nodes have in common
     uint64_t latency_ns;                             // of disks, at most
     bool enabled[SIM_CLUSTER_FAULTS];
@@ -65,6 +67,7 @@ struct sim_cluster {
     int64_t mean_fault_ns; // between faults
     int64_t next_fault_ns; //
     bool calm;             // no more faults
+    uint64_t operations;   // of the operator
     uint64_t trace;
     dt_buffer_t *events;
     sim_cluster_totals_t *totals;
@@ -77,6 +80,10 @@ void sim_cluster_event (sim_cluster_t *self, uint64_t word);
 
 // The first finding of any group; NULL: none.
 const char *sim_cluster_failure (const sim_cluster_t *self);
+
+// The leader of a group that serves, and what it says; NULL: none.
+const raft_core_t *sim_cluster_leader (const sim_cluster_t *self, uint32_t group_id,
+                                       raft_status_t *status);
 
 // sim_cluster_node.c
 // Make a node that is down and starts at once.
@@ -95,10 +102,19 @@ void sim_cluster_node_end (sim_cluster_node_t *self, void (*end) (sim_node_t **)
                            int64_t restart_ns);
 // Begin to stop it in order.
 void sim_cluster_node_stop (sim_cluster_node_t *self);
-// Its machine is lost and another one put in its place, which joins.
-void sim_cluster_node_replace (sim_cluster_node_t *self);
 // The consensus of a group in it; NULL: none now.
 const raft_core_t *sim_cluster_node_core (const sim_cluster_node_t *self, uint32_t group_id);
+
+// sim_cluster_members.c
+// Ask for another leader.
+void sim_cluster_transfer (sim_cluster_t *self, const sim_cluster_group_t *group);
+// Ask for other members; tidy: only to end what was begun and to replace machines that are lost.
+void sim_cluster_change_members (sim_cluster_t *self, const sim_cluster_group_t *group, bool tidy);
+// Nothing of that kind is left to do.
+bool sim_cluster_members_tidy (const sim_cluster_t *self, const raft_config_t *config);
+// A node is lost with its disk, and another one comes with an id of its own. False: it would take
+// some group's majority away, or there is no further id.
+bool sim_cluster_lose (sim_cluster_t *self, sim_cluster_node_t *node);
 
 // sim_cluster_faults.c
 void sim_cluster_draw_faults (sim_cluster_t *self, dt_random_t *swarm);

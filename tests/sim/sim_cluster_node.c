@@ -53,13 +53,6 @@ static void s_delay (void *context, vfs_sim_op_t op, uint64_t bytes, int64_t sta
 
 // --- lives ---------------------------------------------------------------------------------------
 
-static void s_new_disk (sim_cluster_node_t *self)
-{
-    self->disk = vfs_sim_disk_new (dt_random_next (&self->cluster->disk_time), &self->env);
-    vfs_sim_set_faults (self->disk, &self->disk_faults);
-    self->disks++;
-}
-
 void sim_cluster_node_init (sim_cluster_t *cluster, uint32_t id, bool joins)
 {
     sim_cluster_node_t *self = &cluster->nodes[id - 1];
@@ -72,7 +65,8 @@ void sim_cluster_node_init (sim_cluster_t *cluster, uint32_t id, bool joins)
                            .context = self};
     snprintf (self->endpoint, sizeof self->endpoint, "tcp://node-%" PRIu32 ":9331", id);
     self->stop_by_ns = INT64_MAX;
-    s_new_disk (self);
+    self->start_ns = sim_cluster_now_ns (cluster);
+    self->disk = vfs_sim_disk_new (dt_random_next (&cluster->disk_time), &self->env);
 }
 
 void sim_cluster_node_deinit (sim_cluster_node_t *self)
@@ -113,7 +107,7 @@ static void s_begin_life (sim_cluster_node_t *self)
     options.node_id = self->id;
     options.endpoint = self->endpoint;
     options.bootstrap = self->joins ? NULL : &cluster->config;
-    options.contacts = self->joins ? &cluster->config : NULL;
+    options.contacts = self->joins ? &cluster->contacts : NULL;
     self->node = sim_node_start (&options);
 }
 
@@ -126,7 +120,7 @@ void sim_cluster_node_end (sim_cluster_node_t *self, void (*end) (sim_node_t **)
     end (&self->node);
     sim_clock_destroy (&self->clock);
     for (uint32_t i = 0; i < cluster->groups_count; i++) {
-        sim_cluster_check_ended (cluster->groups[i].replicas, self->id, false);
+        sim_cluster_check_ended (cluster->groups[i].replicas, self->id);
     }
     self->start_ns = sim_cluster_now_ns (cluster) +
                      (int64_t) dt_random_below (&cluster->faults, (uint64_t) restart_ns);
@@ -136,20 +130,6 @@ void sim_cluster_node_stop (sim_cluster_node_t *self)
 {
     sim_node_stop_begin (self->node);
     self->stop_by_ns = sim_cluster_now_ns (self->cluster) + MS (5000);
-}
-
-void sim_cluster_node_replace (sim_cluster_node_t *self)
-{
-    sim_cluster_t *cluster = self->cluster;
-    if (self->node) {
-        sim_cluster_node_end (self, sim_node_crash, MS (500));
-    }
-    for (uint32_t i = 0; i < cluster->groups_count; i++) {
-        sim_cluster_check_ended (cluster->groups[i].replicas, self->id, true);
-    }
-    vfs_sim_disk_destroy (&self->disk);
-    s_new_disk (self);
-    self->joins = true;
 }
 
 // --- steps ---------------------------------------------------------------------------------------

@@ -32,8 +32,10 @@ static void s_forget_given_up (sim_net_t *self, uint32_t from, uint32_t to)
             for (int c = 0; c < PEER_CHANNELS; c++) {
                 sim_net_channel_t *channel = &port->links[i].channels[c];
                 const sim_net_connection_t *connection = channel->connection;
-                if (connection && connection->fate == FATE_DROP && connection->from == from &&
-                    connection->to == to) {
+                // A refusal that was given up went against its connection's direction.
+                if (connection && connection->fate == FATE_DROP &&
+                    ((connection->from == from && connection->to == to) ||
+                     (connection->from == to && connection->to == from))) {
                     sim_net_connection_unref (&channel->connection);
                     sim_net_pause (self, channel);
                     sim_net_count (self, SIM_NET_FAULT_broken);
