@@ -179,7 +179,11 @@ static void s_handle (raft_group_t *self, actor_message_t *message)
                                });
         break;
     case LOG_WRITER_STALLED:
-        break; // the log writer has logged it; the role does not depend on it
+        raft_group_step (self, &(raft_event_t){
+                                   .kind = RAFT_EVENT_DISK_STALLED,
+                                   .disk_stalled.on = ((log_writer_stalled_t *) message)->on,
+                               });
+        break;
     case LOG_WRITER_FAILED:
         s_on_disk_failed (self, ((log_writer_failed_t *) message)->rc);
         break;

@@ -169,6 +169,12 @@ static void s_disk_full (raft_core_t *self, const raft_event_t *event, raft_effe
     }
 }
 
+static void s_disk_stalled (raft_core_t *self, const raft_event_t *event, raft_effects_t *effects)
+{
+    (void) effects;
+    self->disk_stalled = event->disk_stalled.on; // what follows is settled: step down, or campaign
+}
+
 raft_message_t *raft_core_send (raft_core_t *self, raft_node_id_t to, raft_message_kind_t kind,
                                 raft_effects_t *effects)
 {
@@ -319,6 +325,7 @@ static raft_handler_fn *const s_handlers[RAFT_EVENT_KINDS] = {
     [RAFT_EVENT_SNAPSHOT_SAVED] = raft_snapshot_saved,
     [RAFT_EVENT_SNAPSHOT_FAILED] = raft_snapshot_failed,
     [RAFT_EVENT_DISK_FULL] = s_disk_full,
+    [RAFT_EVENT_DISK_STALLED] = s_disk_stalled,
     [RAFT_EVENT_DISK_FAILED] = s_disk_failed,
     [RAFT_EVENT_MESSAGE] = s_message,
     [RAFT_EVENT_PEER_REACHED] = raft_replicate_peer_reached,

@@ -216,6 +216,9 @@ static const char *s_may_not_campaign (const raft_core_t *self)
     if (self->durable != raft_log_last (self->log) || !raft_core_term_durable (self)) {
         return "the disk is behind";
     }
+    if (self->disk_stalled && !raft_core_is_alone (self)) {
+        return "the disk stalls"; // it would have to give up leading at once
+    }
     return self->now_ns < self->bound_until_ns && !raft_core_is_alone (self)
                ? "bound by what an earlier life may have promised"
                : NULL;

@@ -57,6 +57,10 @@ typedef enum {
     // disk_full: the log cannot be extended (true) or can again (false). Reads go on [DISK-11].
     RAFT_EVENT_DISK_FULL,
 
+    // disk_stalled: a write of the log or of the hard state takes too long (true), or has ended
+    // (false). Meanwhile this node leaves leading to others, if there are other voters.
+    RAFT_EVENT_DISK_STALLED,
+
     // failed: a write or sync of the log or of the hard state failed. Final [DISK-10]: the role
     // becomes FAILED, entries past the commit index are refused with OUTCOME_UNKNOWN (they may be
     // on the
@@ -157,6 +161,9 @@ typedef struct {
         struct {
             bool on;
         } disk_full;
+        struct {
+            bool on;
+        } disk_stalled;
         raft_message_t *message; // consumed
         struct {
             raft_node_id_t node;

@@ -157,10 +157,11 @@ struct raft_core {
 
     int64_t now_ns;   // of the event being handled; never runs backwards
     uint64_t wall_ms; // of the event being handled
-    bool started;     // START was seen
-    bool stopping;    // STOP was seen
-    bool drained;     // DRAINED was emitted
-    bool disk_full;   // the host said so
+    bool started;      // START was seen
+    bool stopping;     // STOP was seen
+    bool drained;      // DRAINED was emitted
+    bool disk_full;    // the host said so
+    bool disk_stalled; // the same
 
     raft_role_t role;
     int failed_rc;         // 0, or why role is FAILED

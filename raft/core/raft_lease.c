@@ -102,7 +102,8 @@ static const char *s_unfit (raft_core_t *self)
         return "no quorum answers"; // [RAFT-8]
     }
     // A leader that cannot write must not keep the others waiting.
-    return self->now_ns - self->lead.durable_ns >= timeout_ns ? "the disk stalls" : NULL;
+    bool stalls = self->disk_stalled || self->now_ns - self->lead.durable_ns >= timeout_ns;
+    return stalls ? "the disk stalls" : NULL;
 }
 
 void raft_lease_settle (raft_core_t *self, raft_effects_t *effects)

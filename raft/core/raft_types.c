@@ -33,6 +33,7 @@ const char *raft_event_name (raft_event_kind_t kind)
         [RAFT_EVENT_SNAPSHOT_SAVED] = "snapshot_saved",
         [RAFT_EVENT_SNAPSHOT_FAILED] = "snapshot_failed",
         [RAFT_EVENT_DISK_FULL] = "disk_full",
+        [RAFT_EVENT_DISK_STALLED] = "disk_stalled",
         [RAFT_EVENT_DISK_FAILED] = "disk_failed",
         [RAFT_EVENT_MESSAGE] = "message",
         [RAFT_EVENT_PEER_REACHED] = "peer_reached",

@@ -392,9 +392,18 @@ static void s_pause (cluster_t *self, cluster_node_t *node)
                   (int64_t) dt_random_between (&self->faults, 10 * MS, 4000 * MS));
 }
 
+static void s_tell_stalled (cluster_t *self, cluster_node_t *node, bool on)
+{
+    cluster_step (self, node,
+                  &(raft_event_t){.kind = RAFT_EVENT_DISK_STALLED, .disk_stalled.on = on});
+}
+
 static void s_stall (cluster_t *self, cluster_node_t *node)
 {
     node->stalled = true;
+    if (dt_random_chance (&self->faults, 1, 2)) {
+        s_tell_stalled (self, node, true); // else it ends before anybody is told
+    }
     cluster_push (self,
                   (cluster_event_t){.kind = EVENT_UNSTALL, .node = node->id, .life = node->life},
                   (int64_t) dt_random_between (&self->faults, 10 * MS, 3000 * MS));
@@ -602,6 +611,7 @@ static void s_event (cluster_t *self, cluster_event_t *event)
         node->paused = false;
     } else if (event->kind == EVENT_UNSTALL && !void_life && node->core) {
         node->stalled = false;
+        s_tell_stalled (self, node, false);
         cluster_disk_flushed (self, node); // whatever waited begins
     } else if (void_life || !node->core) {
         s_drop (event);
@@ -626,6 +636,7 @@ static void s_heal (cluster_t *self)
             cluster_start (self, node);
         } else if (node->stalled) {
             node->stalled = false;
+            s_tell_stalled (self, node, false);
             cluster_disk_flushed (self, node);
         }
     }

@@ -13,7 +13,7 @@
 //     start | tick | stop | hard_state_durable term= vote= | propose count= [bytes=] [type=]
 //     appended index= term= | applied index= | read request= [mode=] [min_index=] [deadline=ms]
 //     snapshot_take request= | snapshot_saved index= term= [bytes=] | snapshot_failed | disk_failed
-//     disk_full on=0|1
+//     disk_full on=0|1 | disk_stalled on=0|1
 //
 // Every event may have at=ms, the time from then on (which starts at 1000).
 
@@ -192,6 +192,9 @@ static void s_fill (raft_event_t *event, const char *line)
         break;
     case RAFT_EVENT_DISK_FULL:
         event->disk_full.on = s_number (line, "on", 1) != 0;
+        break;
+    case RAFT_EVENT_DISK_STALLED:
+        event->disk_stalled.on = s_number (line, "on", 1) != 0;
         break;
     default:
         break; // the kind says it all

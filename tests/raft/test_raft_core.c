@@ -223,6 +223,76 @@ START_TEST (report_of_an_older_hard_state_is_passed_over)
 }
 END_TEST
 
+// A new group of this node and node 2.
+static void s_new_pair (void)
+{
+    raft_core_options_t options = {.node_id = 1, .has_bootstrap = true, .is_new = true};
+    options.bootstrap = raft_config_sole (1);
+    raft_node_list_add (&options.bootstrap.voters, 2);
+    core = raft_core_new (&options);
+    raft_effects_init (&effects);
+    s_step_at (0, (raft_event_t){.kind = RAFT_EVENT_START});
+}
+
+static void s_stall_at (int64_t now_ms, bool on)
+{
+    s_step_at (now_ms, (raft_event_t){.kind = RAFT_EVENT_DISK_STALLED, .disk_stalled.on = on});
+}
+
+static void s_get_vote_at (int64_t now_ms, bool pre, raft_term_t term)
+{
+    raft_message_t *message = raft_message_new (RAFT_MESSAGE_VOTE_REPLY);
+    message->from = 2;
+    message->to = 1;
+    message->vote_reply =
+        (raft_vote_reply_t){.campaign_term = term, .pre = pre, .granted = true, .directory_id = 2};
+    s_step_at (now_ms, (raft_event_t){.kind = RAFT_EVENT_MESSAGE, .message = message});
+}
+
+static raft_role_t s_role (void)
+{
+    raft_status_t status;
+    raft_core_status (core, &status);
+    return status.role;
+}
+
+START_TEST (leader_with_a_stalled_disk_steps_down)
+{
+    s_new_pair ();
+    s_step_at (1000, (raft_event_t){.kind = RAFT_EVENT_TICK});
+    s_get_vote_at (1001, true, 1);
+    s_step_at (1001, (raft_event_t){.kind = RAFT_EVENT_HARD_STATE_DURABLE, .hard_state = {1, 1}});
+    s_get_vote_at (1002, false, 1);
+    ck_assert_int_eq (s_role (), RAFT_LEADER);
+    s_stall_at (1003, true);
+    ck_assert_int_eq (s_role (), RAFT_FOLLOWER);
+    s_end ();
+}
+END_TEST
+
+START_TEST (stalled_disk_keeps_a_voter_from_campaigning_until_it_goes_on)
+{
+    s_new_pair ();
+    s_stall_at (10, true);
+    s_step_at (60000, (raft_event_t){.kind = RAFT_EVENT_TICK});
+    ck_assert_ptr_null (s_find (RAFT_EFFECT_SEND));
+    s_stall_at (60001, false);
+    ck_assert_int_eq (s_find (RAFT_EFFECT_SEND)->message->kind, RAFT_MESSAGE_VOTE);
+    s_end ();
+}
+END_TEST
+
+START_TEST (sole_voter_leads_on_with_a_stalled_disk)
+{
+    s_new ((raft_core_options_t){0});
+    s_lead ();
+    s_stall_at (5, true);
+    s_step_at (60000, (raft_event_t){.kind = RAFT_EVENT_TICK});
+    ck_assert_int_eq (s_role (), RAFT_LEADER);
+    s_end ();
+}
+END_TEST
+
 START_TEST (every_kind_has_a_name)
 {
     for (int i = 0; i < RAFT_EVENT_KINDS; i++) {
@@ -247,6 +317,9 @@ int main (void)
     tcase_add_test (tcase, retained_entries_stay_in_memory_after_they_were_applied);
     tcase_add_test (tcase, failed_disk_drains_without_what_only_others_have);
     tcase_add_test (tcase, report_of_an_older_hard_state_is_passed_over);
+    tcase_add_test (tcase, leader_with_a_stalled_disk_steps_down);
+    tcase_add_test (tcase, stalled_disk_keeps_a_voter_from_campaigning_until_it_goes_on);
+    tcase_add_test (tcase, sole_voter_leads_on_with_a_stalled_disk);
     tcase_add_test (tcase, every_kind_has_a_name);
     Suite *suite = suite_create ("raft_core");
     suite_add_tcase (suite, tcase);
