@@ -74,12 +74,21 @@ static void s_copy_ids (protocol_ids_t *ids, const raft_node_list_t *list)
     memcpy (ids->ids, list->ids, sizeof ids->ids);
 }
 
-static protocol_member_t *s_member (protocol_config_t *config, uint32_t id)
+static protocol_member_t *s_find_member (protocol_config_t *config, uint32_t id)
 {
     for (uint32_t i = 0; i < config->members_count; i++) {
         if (config->members[i].id == id) {
             return &config->members[i];
         }
+    }
+    return NULL;
+}
+
+static protocol_member_t *s_member (protocol_config_t *config, uint32_t id)
+{
+    protocol_member_t *known = s_find_member (config, id);
+    if (known) {
+        return known;
     }
     if (config->members_count == PROTOCOL_MEMBERS_MAX) {
         return NULL;
@@ -112,9 +121,9 @@ static void s_describe_peers (const raft_group_t *self, protocol_config_t *confi
     raft_peer_status_t peers[RAFT_CONFIG_NODES_MAX];
     uint32_t count = raft_core_peers (self->core, peers, RAFT_CONFIG_NODES_MAX);
     for (uint32_t i = 0; i < count && i < RAFT_CONFIG_NODES_MAX; i++) {
-        protocol_member_t *member = s_member (config, peers[i].id);
+        protocol_member_t *member = s_find_member (config, peers[i].id);
         if (!member) {
-            continue;
+            continue; // removed; it is still told of it
         }
         member->followed = true;
         member->active = peers[i].active;

@@ -137,6 +137,30 @@ static int s_remove (const protocol_config_t *now, const dtctl_change_t *change,
     return 0;
 }
 
+static int s_replace (const protocol_config_t *now, const dtctl_change_t *change,
+                      protocol_change_t *target, const char **why)
+{
+    bool votes = dtctl_change_has (&now->voters, change->replaced);
+    bool leaves = votes || dtctl_change_has (&now->observers, change->replaced);
+    bool is_voter = dtctl_change_has (&now->voters, change->id);
+    if (!leaves) {
+        return is_voter || dtctl_change_has (&now->observers, change->id)
+                   ? 1
+                   : s_fail (why, "the node it is to replace does not belong to the group");
+    }
+    int rc = is_voter ? 0 : s_add (now, change, target, why);
+    if (rc < 0) {
+        return rc;
+    }
+    s_take_out (&target->voters, change->replaced);
+    s_take_out (&target->observers, change->replaced);
+    if (votes && !is_voter) {
+        s_take_out (&target->observers, change->id);
+        (void) s_put_in (&target->voters, change->id); // there is room: one has left
+    }
+    return 0;
+}
+
 int dtctl_change_target (const protocol_config_t *now, const dtctl_change_t *change,
                          protocol_change_t *target, const char **why)
 {
@@ -158,6 +182,8 @@ int dtctl_change_target (const protocol_config_t *now, const dtctl_change_t *cha
         return s_promote (now, change, target, why);
     case DTCTL_CHANGE_REMOVE:
         return s_remove (now, change, target, why);
+    case DTCTL_CHANGE_REPLACE:
+        return s_replace (now, change, target, why);
     }
     return s_fail (why, "no such change");
 }

@@ -10,13 +10,16 @@ typedef enum {
     DTCTL_CHANGE_ADD_OBSERVER, // a node, new or a voter so far
     DTCTL_CHANGE_PROMOTE,      // an observer becomes voter
     DTCTL_CHANGE_REMOVE,       // a node leaves
+    DTCTL_CHANGE_REPLACE,      // a node becomes voter, or stays observer, in the place of one that
+                               // leaves
 } dtctl_change_kind_t;
 
 // What is asked for.
 typedef struct {
     dtctl_change_kind_t kind;
     uint32_t id;
-    const char *peer;    // ADD_OBSERVER: endpoints; NULL: as they are known
+    uint32_t replaced;   // REPLACE: who leaves
+    const char *peer;    // ADD_OBSERVER, REPLACE: endpoints; NULL: as they are known
     const char *service; //
 } dtctl_change_t;
 

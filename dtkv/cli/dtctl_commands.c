@@ -207,15 +207,22 @@ const dtctl_command_t dtctl_commands[] = {
      "\n"
      "  dtctl members -o table\n",
      NULL, 0, 0, dtctl_members},
-    {"member", s_node, "add|promote|demote|remove ID", "change who belongs to the group",
+    {"member", s_node, "add|promote|demote|remove|replace ID", "change who belongs to the group",
      "add makes a node an observer, waits until it has caught up and makes it a voter; with\n"
-     "--observer it stays one. Start the node with --join yes before. Each prints the\n"
+     "--observer it stays one. Start the node with --join yes before. replace OLD NEW does so for\n"
+     "NEW and takes OLD out in the same change, be it alive or dead. Each prints the\n"
      "configuration before and after and how many failures it tolerates. What would leave no live\n"
      "quorum is refused unless forced. Repeating what is done is no error.\n"
      "\n"
      "  dtctl member add 4 --peer tcp://10.0.0.4:9331 --service tcp://10.0.0.4:9332 -t 5m\n"
+     "  dtctl member replace 2 4 --peer tcp://10.0.0.4:9331 --service tcp://10.0.0.4:9332 -t 5m\n"
      "  dtctl member remove 2 --dry-run\n",
-     s_member_flags, 2, 2, dtctl_member},
+     s_member_flags, 2, 3, dtctl_member},
+    {"cluster", s_node, "", "every node of the group: role, indexes, lag, disk",
+     "Asks each node itself. The exit code is 6 if one does not answer or is not well.\n"
+     "\n"
+     "  dtctl cluster -o table\n",
+     NULL, 0, 0, dtctl_cluster},
     {"config", s_node, "commit|abort", "finish or undo a change that was left half done",
      "  dtctl config abort\n", NULL, 1, 1, dtctl_config},
     {"transfer-leader", s_node, "[ID]", "have another node lead: ID, or whoever is fit",

@@ -1,101 +1,19 @@
 // dtctl_member - the commands about a group's nodes and its leader: members, member, config,
-// transfer-leader, cluster.
+// transfer-leader.
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/dt_error.h"
 #include "base/dt_memory.h"
 #include "dtkv/cli/dtctl.h"
 #include "dtkv/cli/dtctl_change.h"
+#include "dtkv/cli/dtctl_group.h"
 #include "dtkv/cli/dtctl_parse.h"
 
 enum { CATCH_UP_POLL_MS = 300, RETRY_MS = 200, CATCH_UP_ENTRIES = 1000 };
-
-static void s_nap (unsigned ms)
-{
-    struct timespec nap = {ms / 1000, (long) (ms % 1000) * 1000000};
-    nanosleep (&nap, NULL);
-}
-
-// --- asking --------------------------------------------------------------------------------------
-
-// Send one admin request. A code as of the client; *result_p is the caller's if it is set.
-static int s_ask (dtctl_t *self, dt_admin_t operation, const dt_buffer_t *body,
-                  dt_result_t **result_p)
-{
-    dt_call_options_t options = dtctl_call_options (self, 0);
-    dt_bytes_t bytes = dt_bytes (body ? body->data : NULL, body ? body->bytes : 0);
-    return dt_client_admin (self->client, operation, bytes, &options, result_p);
-}
-
-// The configuration, from the leader if one answers, who alone knows how far the others are.
-static int s_get_config (dtctl_t *self, protocol_config_t *config)
-{
-    dt_result_t *result = NULL;
-    int code = s_ask (self, DT_ADMIN_CONFIG_GET, NULL, &result);
-    if (!dt_code_is_success (code)) {
-        return dtctl_fail_free ("config get", dt_bytes (NULL, 0), code, &result);
-    }
-    msgpack_slice_t body = {result->body.data, result->body.bytes};
-    int rc = protocol_config_read (body, config);
-    dt_result_free (&result);
-    return rc == 0 ? 0 : dtctl_fail_answer ("config get");
-}
-
-// Go on with the leader's own answers, if it is another node than the one that answered.
-static int s_turn_to_leader (dtctl_t *self, protocol_config_t *config)
-{
-    if (config->leader == 0 || config->leader == self->limits.node_id) {
-        return 0;
-    }
-    for (uint32_t i = 0; i < config->members_count; i++) {
-        const protocol_member_t *member = &config->members[i];
-        if (member->id == config->leader && member->service[0]) {
-            dt_client_t *asked = self->client;
-            char *endpoints = self->endpoints;
-            self->endpoints = dt_strdup (member->service);
-            if (dtctl_connect (self) == 0) {
-                dt_client_close (&asked);
-                free (endpoints);
-                return s_get_config (self, config);
-            }
-            free (self->endpoints);
-            self->endpoints = endpoints;
-            self->client = asked;
-        }
-    }
-    return 0;
-}
-
-static protocol_config_t *s_config (dtctl_t *self, int *rc)
-{
-    protocol_config_t *config = dt_zalloc (1, sizeof *config);
-    *rc = self->client ? 0 : dtctl_connect (self);
-    if (*rc == 0) {
-        *rc = s_get_config (self, config);
-    }
-    if (*rc == 0) {
-        *rc = s_turn_to_leader (self, config);
-    }
-    return config;
-}
-
-// --- showing -------------------------------------------------------------------------------------
-
-static const char *s_role (const protocol_config_t *config, uint32_t id)
-{
-    if (id == config->leader) {
-        return "leader";
-    }
-    if (dtctl_change_has (&config->voters, id)) {
-        return config->joint && !dtctl_change_has (&config->next_voters, id) ? "leaving" : "voter";
-    }
-    return dtctl_change_has (&config->next_voters, id) ? "joining" : "observer";
-}
 
 static void s_show_member (dtctl_t *self, const protocol_config_t *config,
                            const protocol_member_t *member, uint64_t last)
@@ -108,10 +26,11 @@ static void s_show_member (dtctl_t *self, const protocol_config_t *config,
                                                      : member->state;
     uint64_t lag = member->followed && last > member->match ? last - member->match : 0;
     dtctl_output_simple (out, "%-4" PRIu32 " %-9s %-9s lag %-8" PRIu64 " %s  %s\n", member->id,
-                         s_role (config, member->id), state, lag, member->peer, member->service);
+                         dtctl_group_role (config, member->id), state, lag, member->peer,
+                         member->service);
     dtctl_output_begin (out);
     dtctl_output_number (out, "id", member->id);
-    dtctl_output_text (out, "role", s_role (config, member->id));
+    dtctl_output_text (out, "role", dtctl_group_role (config, member->id));
     dtctl_output_text (out, "state", state);
     dtctl_output_number (out, "lag", lag);
     dtctl_output_number (out, "match", member->match);
@@ -141,11 +60,8 @@ static void s_print_lists (const char *title, const protocol_ids_t *voters,
 int dtctl_members (dtctl_t *self)
 {
     int rc;
-    protocol_config_t *config = s_config (self, &rc);
-    uint64_t last = 0;
-    for (uint32_t i = 0; i < config->members_count; i++) {
-        last = config->members[i].match > last ? config->members[i].match : last;
-    }
+    protocol_config_t *config = dtctl_group_config (self, &rc);
+    uint64_t last = dtctl_group_last (config);
     for (uint32_t i = 0; rc == 0 && i < config->members_count; i++) {
         s_show_member (self, config, &config->members[i], last);
     }
@@ -174,11 +90,11 @@ static int s_ask_patiently (dtctl_t *self, dt_admin_t operation, const dt_buffer
     uint64_t deadline_ms = s_deadline_ms (self);
     for (;;) {
         dt_result_t *result = NULL;
-        int code = s_ask (self, operation, body, &result);
+        int code = dtctl_group_ask (self, operation, body, &result);
         bool busy = code == DT_CHANGE_BUSY || code == DT_NOT_READY;
         if (busy && dtctl_now_ms () < deadline_ms) {
             dt_result_free (&result);
-            s_nap (RETRY_MS);
+            dtctl_nap (RETRY_MS);
             continue;
         }
         if (!dt_code_is_success (code)) {
@@ -211,7 +127,7 @@ static int s_prepare (dtctl_t *self, const protocol_config_t *config, protocol_c
 static int s_change (dtctl_t *self, const dtctl_change_t *change, bool *done)
 {
     int rc;
-    protocol_config_t *config = s_config (self, &rc);
+    protocol_config_t *config = dtctl_group_config (self, &rc);
     protocol_change_t *target = dt_zalloc (1, sizeof *target);
     const char *why = NULL;
     *done = false;
@@ -237,13 +153,11 @@ static int s_wait_caught_up (dtctl_t *self, uint32_t id)
     uint64_t deadline_ms = s_deadline_ms (self);
     for (;;) {
         int rc;
-        protocol_config_t *config = s_config (self, &rc);
-        uint64_t last = 0;
+        protocol_config_t *config = dtctl_group_config (self, &rc);
+        uint64_t last = dtctl_group_last (config);
         const protocol_member_t *node = NULL;
         for (uint32_t i = 0; i < config->members_count; i++) {
-            const protocol_member_t *member = &config->members[i];
-            last = member->match > last ? member->match : last;
-            node = member->id == id ? member : node;
+            node = config->members[i].id == id ? &config->members[i] : node;
         }
         bool near =
             node && node->active && node->match > 0 && node->match + CATCH_UP_ENTRIES >= last;
@@ -262,7 +176,7 @@ static int s_wait_caught_up (dtctl_t *self, uint32_t id)
                             id, id);
             return DTCTL_EXIT_UNAVAILABLE;
         }
-        s_nap (CATCH_UP_POLL_MS);
+        dtctl_nap (CATCH_UP_POLL_MS);
     }
 }
 
@@ -274,7 +188,7 @@ static int s_member_add (dtctl_t *self, uint32_t id)
                              .service = dtctl_args_value (&self->args, "service")};
     bool done;
     int rc = 0;
-    protocol_config_t *config = s_config (self, &rc);
+    protocol_config_t *config = dtctl_group_config (self, &rc);
     bool voter = rc == 0 && dtctl_change_has (&config->voters, id);
     free (config);
     if (rc == 0 && voter && !dtctl_args_has (&self->args, "observer")) {
@@ -300,6 +214,42 @@ static int s_member_add (dtctl_t *self, uint32_t id)
     return rc;
 }
 
+// Take a node's place by another, in one change once the new one has caught up.
+static int s_member_replace (dtctl_t *self, uint32_t old)
+{
+    uint64_t id = 0;
+    if (self->args.arguments_count < 3 ||
+        dtctl_parse_number (self->args.arguments[2], UINT32_MAX, &id) != 0 || id == 0 ||
+        id == old) {
+        return dtctl_usage (self, "member replace OLD NEW: two different numbers of nodes");
+    }
+    bool dry_run = dtctl_args_has (&self->args, "dry-run");
+    dtctl_change_t replace = {.kind = DTCTL_CHANGE_REPLACE,
+                              .id = (uint32_t) id,
+                              .replaced = old,
+                              .peer = dtctl_args_value (&self->args, "peer"),
+                              .service = dtctl_args_value (&self->args, "service")};
+    dtctl_change_t join = replace;
+    join.kind = DTCTL_CHANGE_ADD_OBSERVER;
+    int rc;
+    bool done;
+    protocol_config_t *config = dtctl_group_config (self, &rc);
+    bool joined = rc == 0 && dtctl_change_has (&config->voters, (uint32_t) id);
+    free (config);
+    if (rc == 0 && !joined && !dry_run) {
+        rc = s_change (self, &join, &done);
+        rc = rc == 0 ? s_wait_caught_up (self, (uint32_t) id) : rc;
+    }
+    if (rc == 0) {
+        rc = s_change (self, &replace, &done);
+    }
+    if (rc == 0 && !dry_run) {
+        dtctl_output_simple (self->out,
+                             "node %" PRIu64 " has taken the place of node %" PRIu32 "\n", id, old);
+    }
+    return rc;
+}
+
 int dtctl_member (dtctl_t *self)
 {
     const char *verb = self->args.arguments[0];
@@ -310,6 +260,9 @@ int dtctl_member (dtctl_t *self)
     }
     if (strcmp (verb, "add") == 0) {
         return s_member_add (self, (uint32_t) id);
+    }
+    if (strcmp (verb, "replace") == 0) {
+        return s_member_replace (self, (uint32_t) id);
     }
     dtctl_change_t change = {.id = (uint32_t) id};
     const char *past;
@@ -323,7 +276,8 @@ int dtctl_member (dtctl_t *self)
         change.kind = DTCTL_CHANGE_ADD_OBSERVER;
         past = "an observer";
     } else {
-        return dtctl_usage (self, "member %s: there are add, promote, demote and remove", verb);
+        return dtctl_usage (self, "member %s: there are add, promote, demote, remove and replace",
+                            verb);
     }
     bool done;
     int rc = s_change (self, &change, &done);
@@ -367,7 +321,7 @@ int dtctl_transfer (dtctl_t *self)
     dt_buffer_t body = {0};
     protocol_number_write (&body, target);
     dt_result_t *result = NULL;
-    int code = s_ask (self, DT_ADMIN_TRANSFER_LEADER, &body, &result);
+    int code = dtctl_group_ask (self, DT_ADMIN_TRANSFER_LEADER, &body, &result);
     dt_buffer_deinit (&body);
     if (!dt_code_is_success (code)) {
         return dtctl_fail_free ("transfer-leader", dt_bytes (NULL, 0), code, &result);

@@ -93,6 +93,42 @@ START_TEST (joint_configuration_takes_no_change)
 }
 END_TEST
 
+static int s_replace (const protocol_config_t *now, uint32_t old, uint32_t id, const char *peer)
+{
+    dtctl_change_t change = {
+        .kind = DTCTL_CHANGE_REPLACE, .id = id, .replaced = old, .peer = peer, .service = peer};
+    return dtctl_change_target (now, &change, &s_target, &s_why);
+}
+
+START_TEST (replaced_voter_leaves_as_the_other_comes)
+{
+    protocol_config_t now = s_now ();
+    ck_assert_int_eq (s_replace (&now, 2, 4, NULL), 0);
+    ck_assert (!dtctl_change_has (&s_target.voters, 2));
+    ck_assert (dtctl_change_has (&s_target.voters, 4));
+    ck_assert_uint_eq (s_target.voters.count, 3);
+    ck_assert_uint_eq (s_target.observers.count, 0);
+}
+END_TEST
+
+START_TEST (replaced_observer_gives_an_observer)
+{
+    protocol_config_t now = s_now ();
+    ck_assert_int_eq (s_replace (&now, 4, 9, "tcp://n:1"), 0);
+    ck_assert (dtctl_change_has (&s_target.observers, 9));
+    ck_assert_uint_eq (s_target.observers.count, 1);
+    ck_assert_uint_eq (s_target.voters.count, 3);
+}
+END_TEST
+
+START_TEST (replacing_twice_needs_nothing_and_a_stranger_is_refused)
+{
+    protocol_config_t now = s_now ();
+    ck_assert_int_eq (s_replace (&now, 8, 3, NULL), 1);
+    ck_assert_int_eq (s_replace (&now, 8, 9, "tcp://n:1"), DT_ERR_BAD_CHANGE);
+}
+END_TEST
+
 START_TEST (tolerance_is_less_than_half)
 {
     const uint32_t expected[] = {0, 0, 0, 1, 1, 2, 2, 3};
@@ -114,6 +150,9 @@ int main (void)
     tcase_add_test (tcase, what_is_done_already_needs_nothing);
     tcase_add_test (tcase, only_voter_stays);
     tcase_add_test (tcase, joint_configuration_takes_no_change);
+    tcase_add_test (tcase, replaced_voter_leaves_as_the_other_comes);
+    tcase_add_test (tcase, replaced_observer_gives_an_observer);
+    tcase_add_test (tcase, replacing_twice_needs_nothing_and_a_stranger_is_refused);
     tcase_add_test (tcase, tolerance_is_less_than_half);
     suite_add_tcase (suite, tcase);
     SRunner *runner = srunner_create (suite);

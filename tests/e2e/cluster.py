@@ -1,5 +1,6 @@
 """cluster - nodes that reach each other through a proxy, what they use, and the load that judges them."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -7,6 +8,9 @@ import subprocess
 import lib
 from lib import check
 from proxy import Proxy
+
+
+SMALL_DISK_MIB = 256  # holds what a node of these tests keeps
 
 
 def sanitized(build):
@@ -45,12 +49,29 @@ class Load:
 
 
 class ProxiedCluster(lib.Cluster):
-    """As lib.Cluster; what one node sends to another goes through self.proxy, links (1, 2) ..."""
+    """As lib.Cluster; what one node sends to another goes through self.proxy, links (1, 2) ...
+
+    The last node's disk is a file system of its own, so that it can be full, where mounting is allowed."""
 
     def __init__(self, workspace, count=3, seed=0, **settings):
         self.proxy = Proxy(self._processes, seed)
         self.bound = {}
         super().__init__(workspace, count, **settings)
+        self.small_disk = workspace.directory(f"node{count}")
+        self.mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MIB}m", "tmpfs", self.small_disk],
+                                      check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+    @contextlib.contextmanager
+    def full_disk(self):
+        """Meanwhile the last node's disk has no room; nothing happens where mounting is not allowed."""
+        filler = os.path.join(self.small_disk, "filler")
+        if self.mounted:
+            with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(65536))
+        yield
+        if self.mounted:
+            os.remove(filler)
 
     def _processes(self):
         return {number: node.process.pid for number, node in list(self.nodes.items())
@@ -78,3 +99,8 @@ class ProxiedCluster(lib.Cluster):
 
     def close(self):
         self.proxy.close()
+        if self.mounted:
+            for node in self.nodes.values():
+                if node.alive():
+                    node.kill()
+            subprocess.run(["umount", self.small_disk], check=False)

@@ -8,8 +8,10 @@ import collections
 import random
 import time
 
+from lib import until
+
 FAULTS = ("kill", "pause", "stop", "isolate", "one_way_out", "one_way_in", "flap", "delay", "lossy",
-          "half_open", "transfer")
+          "half_open", "transfer", "demote", "full_disk")
 
 # At at_s seconds `fault` begins for `target` ("leader", "follower" or "all") and lasts last_s.
 Step = collections.namedtuple("Step", "at_s fault target last_s")
@@ -45,7 +47,7 @@ class Nemesis:
         start = time.monotonic()
         for step in self.steps:
             time.sleep(max(0.0, start + step.at_s - time.monotonic()))
-            victim = self._victim(step.target)
+            victim = max(self.cluster.nodes) if step.fault == "full_disk" else self._victim(step.target)
             getattr(self, "_" + step.fault)(victim, step.last_s)
             self.done.append(f"{step.fault} {victim}")
 
@@ -108,6 +110,17 @@ class Nemesis:
 
     def _half_open(self, victim, last_s):
         self._on_links(self._links(victim), last_s, "half_open")
+
+    def _demote(self, victim, last_s):
+        """A voter becomes observer under load, and voter again."""
+        if self.cluster.ctl("member", "demote", str(victim), code=None).code == 0:
+            time.sleep(last_s)
+            until(lambda: self.cluster.ctl("member", "promote", str(victim), code=None).code == 0,
+                  f"node {victim} is a voter again", 30, 0.2)
+
+    def _full_disk(self, _last_node, last_s):
+        with self.cluster.full_disk():
+            time.sleep(last_s)
 
     def _transfer(self, _victim, _last_s):
         to = self.chance.choice(list(self.cluster.nodes))

@@ -204,5 +204,31 @@ def test_rolling_restart_interrupts_nobody_for_long(work):
     check(writer.longest_s < 4, f"a write took {writer.longest_s:.1f} s")
 
 
+def test_dead_node_is_replaced_under_load(work):
+    cluster = Cluster(work, spare=1).start()
+    writer = Writer(cluster)
+    writer.more()
+    leader = cluster.leader()
+    dead = next(number for number in cluster.nodes if number != leader)
+    cluster.nodes[dead].kill()
+    ran = cluster.ctl("cluster", code=6)
+    check(f"{dead} " in ran.text and "does not answer" in ran.text, f"cluster names the dead node: {ran.text}")
+    cluster.join(4)
+    change = ("member", "replace", str(dead), "4", "--peer", cluster.peer[4], "--service", cluster.service[4])
+    dry = cluster.ctl(*change, "--dry-run")
+    check("after" in dry.err and "4" in dry.err, f"a dry run shows what would be: {dry.err}")
+    for _ in range(2):  # repeating it is no error
+        cluster.ctl(*change, timeout="30s")
+    del cluster.nodes[dead]
+    writer.more()
+    acked = writer.end()
+    cluster.caught_up()
+    check_acked(cluster, acked)
+    states = cluster.ctl("cluster", "-o", "json").records()
+    check_equal({state["id"] for state in states if state["role"] in ("leader", "voter")},
+                set(cluster.nodes), "voters")
+    check(all(state["health"] == "ok" for state in states), f"all are well: {states}")
+
+
 if __name__ == "__main__":
     lib.main(globals())

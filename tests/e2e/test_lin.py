@@ -69,10 +69,12 @@ def test_paused_leaders_serve_nothing_old(workspace):
 SEED = int(os.environ.get("NEMESIS_SEED", "1"))
 SECONDS = int(os.environ.get("NEMESIS_SECONDS", "25"))
 NODES = int(os.environ.get("NEMESIS_NODES", "3"))
+ELECTION_S = 1.0
 
 
 def test_cluster_under_faults_stays_linearizable(workspace):
-    cluster = ProxiedCluster(workspace, NODES, SEED, snapshot_after="1MiB", segment_size="1MiB")
+    cluster = ProxiedCluster(workspace, NODES, SEED, snapshot_after="1MiB", segment_size="1MiB",
+                             election_time=f"{ELECTION_S:.0f}s", heartbeat="100ms")
     try:
         cluster.start()
         cluster.leader()
@@ -82,7 +84,7 @@ def test_cluster_under_faults_stays_linearizable(workspace):
         nemesis.run()
         healed = time.monotonic()
         until(lambda: cluster.ctl("put", "healed", "1", code=None, timeout="5s").code == 0,
-              "the healed cluster takes a write")
+              "the healed cluster takes a write", 3 * ELECTION_S)
         print(f"  seed {SEED}: {', '.join(nemesis.done)}; "
               f"served {time.monotonic() - healed:.2f} s after healing")
         load.end(writes_min=200, wait_s=SECONDS + 60)
