@@ -107,8 +107,9 @@ static void s_on_applied (raft_group_t *self, uint64_t index)
     raft_group_replay_more (self);
 }
 
-static void s_on_disk_failed (raft_group_t *self, int rc)
+static void s_on_log_failed (raft_group_t *self, int rc)
 {
+    self->log_failed = true;
     raft_group_step (self, &(raft_event_t){.kind = RAFT_EVENT_DISK_FAILED, .failed.rc = rc});
     raft_group_lose_replay (self);
     raft_group_lose_install (self);
@@ -185,7 +186,7 @@ static void s_handle (raft_group_t *self, actor_message_t *message)
                                });
         break;
     case LOG_WRITER_FAILED:
-        s_on_disk_failed (self, ((log_writer_failed_t *) message)->rc);
+        s_on_log_failed (self, ((log_writer_failed_t *) message)->rc);
         break;
     case MACHINE_APPLIED:
         s_on_applied (self, ((machine_applied_t *) message)->index);

@@ -30,6 +30,7 @@ struct raft_group {
     uint64_t replay_next, replay_last; // still to be read; next > last: no replay
     uint64_t applied;                  // the machine reported
     bool replay_reading;               // a read is on its way
+    bool log_failed;                   // it said so, and answers nothing any more
     bool log_lost;                     // it failed before it gave what replay or install need
     actor_message_t *held;             // oldest first
     actor_message_t **held_tail;       // where the next one goes

@@ -176,6 +176,9 @@ void raft_group_install (raft_group_t *self, const raft_effect_t *effect)
     reset->index = effect->install.index;
     reset->term = effect->install.term;
     actor_answer (self->actor, self->log_writer, &reset->message);
+    if (self->log_failed) { // between the core's wish and its effects
+        raft_group_lose_install (self);
+    }
 }
 
 void raft_group_lose_install (raft_group_t *self)

@@ -75,7 +75,11 @@ void raft_group_replay (raft_group_t *self, uint64_t first, uint64_t last)
         self->replay_next = first;
     }
     self->replay_last = last;
-    raft_group_replay_more (self);
+    if (self->log_failed) { // between the core's wish and its effects
+        raft_group_lose_replay (self);
+    } else {
+        raft_group_replay_more (self);
+    }
 }
 
 void raft_group_replay_more (raft_group_t *self)

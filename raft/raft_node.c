@@ -236,6 +236,9 @@ bool raft_node_ready (const raft_node_t *self)
 void raft_node_stop_begin (raft_node_t *self)
 {
     net_drain (self->net);
+    for (size_t i = 0; i < self->groups_count; i++) {
+        log_writer_hurry (self->groups[i].log_writer);
+    }
 }
 
 // Everything that was accepted is answered, or somebody who would have to answer it is gone.

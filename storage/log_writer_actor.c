@@ -1,5 +1,6 @@
 #include "storage/log_writer_actor.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,6 +41,7 @@ struct log_writer {
     bool watching;                 // the watcher has a deadline
     bool stalled;                  // the owner was told that a write takes too long
     bool ending;                   // the main fiber has ended its loop
+    atomic_bool hurry;             // the node stops: nothing waits for room any more
 };
 
 static size_t s_message_bytes (uint16_t type)
@@ -115,11 +117,18 @@ static void s_fail (log_writer_t *self, int rc)
         return;
     }
     self->failed = true;
-    dt_log_error (
-        self->env, actor_name (self->actor),
-        "the disk under %s failed (%s): the group stops; restart the node when the disk is "
-        "good again",
-        self->directory, dt_error_text (rc));
+    if (rc == DT_ERR_NO_SPACE) {
+        dt_log_warn (self->env, actor_name (self->actor),
+                     "the disk under %s is full and the node stops: writes that wait for space are "
+                     "given up",
+                     self->directory);
+    } else {
+        dt_log_error (
+            self->env, actor_name (self->actor),
+            "the disk under %s failed (%s): the group stops; restart the node when the disk is "
+            "good again",
+            self->directory, dt_error_text (rc));
+    }
     log_writer_failed_t *failed = log_writer_message_new (LOG_WRITER_FAILED);
     failed->rc = rc;
     s_answer (self, failed);
@@ -374,7 +383,8 @@ static int s_cut (log_writer_t *self, const log_cut_t *cut)
         int rc = cut->reset ? log_store_reset (self->store, cut->index, cut->term)
                             : log_store_truncate_suffix (self->store, cut->index);
         s_end_write (self, rc);
-        if (rc != DT_ERR_NO_SPACE || actor_stopping (self->actor) || self->failed) {
+        if (rc != DT_ERR_NO_SPACE || actor_stopping (self->actor) || self->failed ||
+            atomic_load (&self->hurry)) {
             self->cut_waits = false;
             fiber_condition_signal_later (self->prepare); // it tells that there is room again
             return rc;
@@ -501,6 +511,9 @@ static void s_flush (log_writer_t *self)
         s_answer (self, appended);
     } else {
         free (appended);
+    }
+    if (rc == DT_ERR_NO_SPACE && atomic_load (&self->hurry)) {
+        s_fail (self, rc);
     }
 }
 
@@ -693,4 +706,9 @@ void log_writer_destroy (log_writer_t **self_p)
 actor_t *log_writer_actor (log_writer_t *self)
 {
     return self->actor;
+}
+
+void log_writer_hurry (log_writer_t *self)
+{
+    atomic_store (&self->hurry, true); // seen by the next try, at most FULL_RETRY_NS from now
 }

@@ -137,7 +137,8 @@ typedef struct {
 
 typedef struct {
     actor_message_t message;
-    int rc; // DT_ERR_DISK_FAILED or what the disk said
+    int rc; // DT_ERR_DISK_FAILED or what the disk said; DT_ERR_NO_SPACE: after log_writer_hurry,
+            // nothing beyond the last APPENDED was written
 } log_writer_failed_t;
 
 // Create the actor on a host. The host owns the actor; the log writer itself lives until
@@ -146,6 +147,10 @@ log_writer_t *log_writer_new (actor_host_t *host, const log_writer_options_t *op
 void log_writer_destroy (log_writer_t **self_p);
 
 actor_t *log_writer_actor (log_writer_t *self);
+
+// The node is about to stop: from now on nothing waits for room on a full disk. What would have to
+// ends the log with FAILED (DT_ERR_NO_SPACE), within half a second. From any thread.
+void log_writer_hurry (log_writer_t *self);
 
 // Allocate a message of one of the types above; its free function releases what it owns.
 void *log_writer_message_new (uint16_t type);

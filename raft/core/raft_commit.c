@@ -121,7 +121,7 @@ void raft_commit_settle (raft_core_t *self, raft_effects_t *effects)
     }
 }
 
-void raft_commit_abandon (raft_core_t *self, raft_index_t after, raft_effects_t *effects)
+void raft_commit_abandon (raft_core_t *self, raft_index_t after, int rc, raft_effects_t *effects)
 {
     // Entries found on disk may be uncommitted too; whoever proposed them is long gone.
     raft_index_t memory_first = raft_log_memory_first (self->log);
@@ -137,7 +137,7 @@ void raft_commit_abandon (raft_core_t *self, raft_index_t after, raft_effects_t 
             effect->refuse.batch = log_batch_ref (piece.batch);
             effect->refuse.from = (uint32_t) (first - base);
             effect->refuse.to = (uint32_t) (last + 1 - base);
-            effect->refuse.rc = DT_ERR_OUTCOME_UNKNOWN;
+            effect->refuse.rc = rc;
         }
     }
     raft_log_mark_silent (self->log, index);

@@ -219,6 +219,15 @@ int64_t raft_core_promise_slow_ns (const raft_core_t *self)
            (int64_t) self->options.lease_guard_ms * 1000000;
 }
 
+// What became of proposals that are not durable here: nobody knows, except that a log without space
+// did not write them and nobody else ever had them.
+static int s_fate_of_pending (const raft_core_t *self, int rc)
+{
+    bool only_here = raft_core_is_alone (self) &&
+                     raft_config_stack_latest (self->configs)->index <= self->commit;
+    return rc == DT_ERR_NO_SPACE && only_here ? rc : DT_ERR_OUTCOME_UNKNOWN;
+}
+
 void raft_core_fail (raft_core_t *self, int rc, const char *why, raft_effects_t *effects)
 {
     dt_assert (rc < 0);
@@ -241,8 +250,8 @@ void raft_core_fail (raft_core_t *self, int rc, const char *why, raft_effects_t 
     self->ack_due = false;
     raft_message_destroy (&self->reject);
     // What others committed and this disk does not have never reaches the machine.
-    raft_commit_abandon (self, self->durable < self->commit ? self->durable : self->commit,
-                         effects);
+    raft_index_t after = self->durable < self->commit ? self->durable : self->commit;
+    raft_commit_abandon (self, after, s_fate_of_pending (self, rc), effects);
     raft_read_fail (self, 0, rc, effects);
     raft_snapshot_abandon (self, rc, effects);
     if (!self->install.begun) {

@@ -37,7 +37,7 @@ void raft_election_heard (raft_core_t *self)
 
 static void s_end_leading (raft_core_t *self, raft_effects_t *effects)
 {
-    raft_commit_abandon (self, self->commit, effects);
+    raft_commit_abandon (self, self->commit, DT_ERR_OUTCOME_UNKNOWN, effects);
     raft_membership_abandon (self, DT_ERR_OUTCOME_UNKNOWN, effects);
     raft_peers_end (self, effects);
 }

@@ -61,10 +61,10 @@ typedef enum {
     // (false). Meanwhile this node leaves leading to others, if there are other voters.
     RAFT_EVENT_DISK_STALLED,
 
-    // failed: a write or sync of the log or of the hard state failed. Final [DISK-10]: the role
+    // failed: a write or sync of the log or of the hard state failed, or (NO_SPACE) the log has not
+    // written what is not yet APPENDED and never will. Final [DISK-10]: the role
     // becomes FAILED, entries past the commit index are refused with OUTCOME_UNKNOWN (they may be
-    // on the
-    // disk), waiting reads and everything that comes later with `rc`. Applies already asked for go
+    // on the disk; NO_SPACE where they certainly are nowhere), waiting reads and everything that comes later with `rc`. Applies already asked for go
     // on.
     RAFT_EVENT_DISK_FAILED,
 

@@ -79,8 +79,8 @@ static void s_begin (raft_core_t *self, raft_effects_t *effects)
 {
     raft_install_t *install = &self->install;
     install->begun = true;
-    raft_commit_abandon (self, self->handed,
-                         effects); // they happened or not: the machine skips them
+    // They happened or not: the machine skips them.
+    raft_commit_abandon (self, self->handed, DT_ERR_OUTCOME_UNKNOWN, effects);
     raft_log_reset (self->log, install->index, install->term, install->cluster_time_ms);
     self->commit = install->index;
     self->handed = install->index;

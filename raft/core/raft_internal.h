@@ -274,9 +274,9 @@ raft_handler_fn raft_commit_appended;
 raft_handler_fn raft_commit_applied;
 // Advance the commit index and hand over what may be applied.
 void raft_commit_settle (raft_core_t *self, raft_effects_t *effects);
-// Refuse with OUTCOME_UNKNOWN what was proposed here in entries past an index; later they are
-// applied silently, or never.
-void raft_commit_abandon (raft_core_t *self, raft_index_t after, raft_effects_t *effects);
+// Refuse with rc what was proposed here in entries past an index; later they are applied silently,
+// or never.
+void raft_commit_abandon (raft_core_t *self, raft_index_t after, int rc, raft_effects_t *effects);
 // The machine has applied everything up to an index, which was handed to it.
 void raft_commit_note_applied (raft_core_t *self, raft_index_t index);
 // Whether a replay from disk is under way, during which the machine gets nothing else.

@@ -123,6 +123,34 @@ def test_a_pause_of_ten_seconds_is_survived(workspace):
     check_acked(node, load)
 
 
+def stop_while_writes_wait_for_space(node, client, filler):
+    """More than fits is sent at once to a full disk; then the node is told to stop, and nobody makes room."""
+    free = os.statvfs(os.path.dirname(filler))
+    with open(filler, "wb") as file:
+        file.write(b"x" * max(0, free.f_bavail * free.f_frsize - (256 << 10)))
+    numbers = []
+    for number in range(200):
+        numbers.append(client.send(PUT, [b"w%d" % number, b"v" * 65536]))
+        client.flush()
+    time.sleep(1)
+    node.process.terminate()
+    begun = time.monotonic()
+    codes = [client.wait(number).code for number in numbers]
+    check_equal(node.process.wait(20), 0, "exit code of a stop on a full disk")
+    check(time.monotonic() - begun < 5, f"stopped after {time.monotonic() - begun:.1f} s")
+    node.process = None
+    check("writes that wait for space are given up" in node.log(), "the log says so")
+    check(72 in codes, f"writes without space are refused: {sorted(set(codes))}")
+    check(set(codes) <= {0, 3, 72, 73}, f"codes: {sorted(set(codes))}")
+    os.remove(filler)
+    node.start()
+    again = dongting.Client(node.endpoint, timeout=20)
+    for number, code in enumerate(codes):
+        found = again.wait(again.send(GET, [b"w%d" % number])).code == 0
+        check_equal(found, code in (0, 3), f"w{number}, answered {code}, is there")
+    node.stop()
+
+
 def test_a_full_disk_refuses_writes_and_recovers(workspace):
     disk = workspace.directory("disk")
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk], check=False).returncode:
@@ -153,7 +181,7 @@ def test_a_full_disk_refuses_writes_and_recovers(workspace):
         client = dongting.Client(node.endpoint, timeout=20)
         for number in range(acked):
             check_equal(client.wait(client.send(GET, [b"k%d" % number])).code, 0, f"k{number}")
-        node.stop()
+        stop_while_writes_wait_for_space(node, client, filler)
     finally:
         for each in workspace.nodes:
             if each.process:

@@ -691,6 +691,63 @@ START_TEST (full_disk_met_by_a_cut_is_told_to_have_room_though_nothing_is_writte
 }
 END_TEST
 
+// A disk on which no further segment fits.
+static void s_fill_disk (void)
+{
+    vfs_sim_faults_t full = {.capacity_bytes = vfs_sim_used_bytes (s_world.disk)};
+    vfs_sim_set_faults (s_world.disk, &full);
+}
+
+START_TEST (hurry_gives_up_what_waits_for_room_and_tells_what_was_written)
+{
+    s_append_durably (1, 10, 1);
+    s_run_for (SECOND);
+    s_fill_disk ();
+    for (uint32_t i = 0; i < 5; i++) {
+        s_append (11 + i * SEGMENT_ENTRIES, SEGMENT_ENTRIES, 1);
+    }
+    s_run_for (5 * SECOND);
+    ck_assert_uint_eq (s_count (LOG_WRITER_FAILED), 0);
+    uint64_t durable = s_last (LOG_WRITER_APPENDED)->index;
+    ck_assert_uint_lt (durable, 10 + 5 * SEGMENT_ENTRIES);
+    log_writer_hurry (s_world.writer);
+    s_run_for (SECOND);
+    ck_assert_uint_eq (s_count (LOG_WRITER_FAILED), 1);
+    ck_assert_int_eq (s_last (LOG_WRITER_FAILED)->rc, DT_ERR_NO_SPACE);
+    ck_assert_uint_eq (s_last (LOG_WRITER_APPENDED)->index, durable);
+    vfs_sim_set_faults (s_world.disk, NULL);
+    s_restart_behind (0, 0);
+    ck_assert_uint_eq (s_world.opened.last, durable);
+}
+END_TEST
+
+START_TEST (hurry_gives_up_a_cut_that_waits_for_room)
+{
+    s_append_durably (1, 10, 1);
+    s_run_for (SECOND);
+    s_fill_disk ();
+    s_reset (100, 7);
+    s_reset (200, 7);
+    s_reset (300, 7);
+    s_run_for (5 * SECOND);
+    log_writer_hurry (s_world.writer);
+    s_run_for (SECOND);
+    ck_assert_uint_eq (s_count (LOG_WRITER_FAILED), 1);
+    ck_assert_int_eq (s_last (LOG_WRITER_FAILED)->rc, DT_ERR_NO_SPACE);
+    vfs_sim_set_faults (s_world.disk, NULL);
+}
+END_TEST
+
+START_TEST (hurry_is_not_felt_while_there_is_room)
+{
+    log_writer_hurry (s_world.writer);
+    s_append_durably (1, 10, 1);
+    s_append_durably (11, 10 * SEGMENT_ENTRIES, 1);
+    s_run_for (SECOND);
+    ck_assert_uint_eq (s_count (LOG_WRITER_FAILED), 0);
+}
+END_TEST
+
 START_TEST (failed_cut_is_told_once_and_nothing_follows)
 {
     s_append_durably (1, 10, 1);
@@ -837,6 +894,9 @@ int main (void)
     tcase_add_test (one, reset_is_answered_and_the_log_goes_on_behind_it);
     tcase_add_test (one, read_over_a_reset_is_safe);
     tcase_add_test (one, cut_on_a_full_disk_waits_for_room);
+    tcase_add_test (one, hurry_gives_up_what_waits_for_room_and_tells_what_was_written);
+    tcase_add_test (one, hurry_gives_up_a_cut_that_waits_for_room);
+    tcase_add_test (one, hurry_is_not_felt_while_there_is_room);
     tcase_add_test (one, full_disk_met_by_a_cut_is_told_to_have_room_though_nothing_is_written);
     tcase_add_test (one, failed_cut_is_told_once_and_nothing_follows);
     tcase_add_test (one, stalled_write_is_told_while_it_lasts);
