@@ -28,9 +28,16 @@
     X (BATCH_PUT, 74, "batch_put")                                                                 \
     X (BATCH_REMOVE, 75, "batch_remove")                                                           \
     X (COMPARE_AND_SET, 76, "compare_and_set")                                                     \
+    X (PUT_TEMP, 80, "put_temp")                                                                   \
+    X (MKDIR_TEMP, 81, "mkdir_temp")                                                               \
+    X (UPDATE_TTL, 82, "update_ttl")                                                               \
+    X (LOCK, 83, "lock")                                                                           \
+    X (UNLOCK, 84, "unlock")                                                                       \
+    X (LOCK_RENEW, 86, "lock_renew")                                                               \
     X (SESSION_OPEN, 90, "session_open")                                                           \
     X (SESSION_CLOSE, 91, "session_close")                                                         \
     X (SESSION_KEEPALIVE, 92, "session_keepalive")                                                 \
+    X (GUARDED, 94, "guarded")                                                                     \
     X (SNAPSHOT_TAKE, 100, "snapshot_take")
 
 typedef enum {
@@ -47,7 +54,11 @@ typedef enum {
     X (KEYS_ONLY, 8)                                                                               \
     X (META, 16)                                                                                   \
     X (ATOMIC, 32)                                                                                 \
-    X (COUNT_ONLY, 64)
+    X (COUNT_ONLY, 64)                                                                             \
+    X (OWNED, 128)                                                                                 \
+    X (KEEP_TTL, 256)                                                                              \
+    X (CONVERT, 512)                                                                               \
+    X (FORCE, 2048)
 
 enum {
 #define PROTOCOL_FLAG_ENUM(NAME, bit) PROTOCOL_FLAG_##NAME = (bit),

@@ -59,6 +59,13 @@ extern "C" {
     X (SESSION_WINDOW_FULL, 33, "too many unacknowledged writes in the session")                   \
     X (TOO_MANY_SESSIONS, 34, "too many sessions")                                                 \
     X (INVALID_CURSOR, 35, "invalid list cursor")                                                  \
+    X (NOT_A_COUNTER, 36, "not a counter, or out of its range")                                    \
+    X (FENCED, 37, "not the current grant of the lock")                                            \
+    X (TOO_MANY_OWNED, 38, "the session owns too much")                                            \
+    X (COMPACTED, 39, "older than the history kept")                                               \
+    X (WATCH_UNKNOWN, 40, "no such watch or stream")                                               \
+    X (TOO_MANY_WATCHES, 41, "too many watches")                                                   \
+    X (LAGGED, 42, "the watcher could not keep up")                                                \
     X (MALFORMED, 64, "malformed message")                                                         \
     X (PROTOCOL_VERSION, 65, "protocol version not supported")                                     \
     X (UNKNOWN_OPERATION, 66, "unknown operation")                                                 \
@@ -125,6 +132,10 @@ enum {
     DT_META = 16,       // nodes carry meta
     DT_ATOMIC = 32,     // a batch happens whole or not at all
     DT_COUNT_ONLY = 64, // list answers only how many there are
+    DT_OWNED = 128,     // what is created or converted belongs to the session
+    DT_KEEP_TTL = 256,  // put replaces the value of a temporary node only
+    DT_CONVERT = 512,   // make a temporary node permanent or a permanent one temporary
+    DT_FORCE = 2048,    // unlock on behalf of an operator
 };
 
 // How a read is made sure to be current.

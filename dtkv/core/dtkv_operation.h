@@ -21,9 +21,16 @@
     X (BATCH_PUT, 74, "batch_put", true)                                                           \
     X (BATCH_REMOVE, 75, "batch_remove", true)                                                     \
     X (COMPARE_AND_SET, 76, "compare_and_set", true)                                               \
+    X (PUT_TEMP, 80, "put_temp", true)                                                             \
+    X (MKDIR_TEMP, 81, "mkdir_temp", true)                                                         \
+    X (UPDATE_TTL, 82, "update_ttl", true)                                                         \
+    X (LOCK, 83, "lock", true)                                                                     \
+    X (UNLOCK, 84, "unlock", true)                                                                 \
+    X (LOCK_RENEW, 86, "lock_renew", true)                                                         \
     X (SESSION_OPEN, 90, "session_open", true)                                                     \
     X (SESSION_CLOSE, 91, "session_close", true)                                                   \
-    X (SESSION_KEEPALIVE, 92, "session_keepalive", true)
+    X (SESSION_KEEPALIVE, 92, "session_keepalive", true)                                           \
+    X (GUARDED, 94, "guarded", true)
 
 typedef enum {
 #define DTKV_OPERATION_ENUM(name, number, text, writes) DTKV_OP_##name = (number),
@@ -39,7 +46,11 @@ typedef enum {
     DTKV_FLAG_META = 16,
     DTKV_FLAG_ATOMIC = 32,
     DTKV_FLAG_COUNT_ONLY = 64,
-    DTKV_FLAGS_ALL = 127,
+    DTKV_FLAG_OWNED = 128,
+    DTKV_FLAG_KEEP_TTL = 256,
+    DTKV_FLAG_CONVERT = 512,
+    DTKV_FLAG_FORCE = 2048,
+    DTKV_FLAGS_ALL = 8191, // 1024 and 4096 are taken, too (docs/PROTOCOL.md)
 } dtkv_flag_t;
 
 // compare_and_set: what is compared.

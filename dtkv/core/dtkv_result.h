@@ -46,7 +46,14 @@
     X (SESSION_SEQ_STALE, 32, "the reply of this sequence number was forgotten")                   \
     X (SESSION_WINDOW_FULL, 33, "too many replies of the session are not acknowledged")            \
     X (TOO_MANY_SESSIONS, 34, "too many sessions")                                                 \
-    X (INVALID_CURSOR, 35, "invalid list cursor")
+    X (INVALID_CURSOR, 35, "invalid list cursor")                                                  \
+    X (NOT_A_COUNTER, 36, "not a counter, or out of its range")                                    \
+    X (FENCED, 37, "not the current grant of the lock")                                            \
+    X (TOO_MANY_OWNED, 38, "the session owns too much")                                            \
+    X (COMPACTED, 39, "older than the history kept")                                               \
+    X (WATCH_UNKNOWN, 40, "no such watch or stream")                                               \
+    X (TOO_MANY_WATCHES, 41, "too many watches")                                                   \
+    X (LAGGED, 42, "the watcher could not keep up")
 
 typedef enum {
 #define DTKV_RESULT_ENUM(name, number, text) DTKV_##name = (number),
@@ -54,7 +61,7 @@ typedef enum {
 #undef DTKV_RESULT_ENUM
 } dtkv_result_t;
 
-enum { DTKV_RESULT_COUNT = 36 };
+enum { DTKV_RESULT_COUNT = 43 };
 
 // The name of a code without prefix ("NOT_FOUND"); "UNKNOWN" for anything else.
 const char *dtkv_result_name (int code);

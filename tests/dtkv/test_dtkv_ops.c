@@ -457,8 +457,9 @@ START_TEST (bodies_that_are_not_of_the_form_are_refused)
     assert_code (s_raw (DTKV_OP_PUT,
                         "\x93\xa1"
                         "a\xa1"
-                        "b\xcc\x80",
-                        7),
+                        "b\xcd\x20"
+                        "\x00",
+                        8),
                  CLIENT_REQ_ERROR); // a flag nobody knows
     assert_code (s_raw (DTKV_OP_PUT, "\xdd\xff\xff\xff\xff", 5), CLIENT_REQ_ERROR);
     assert_code (s_raw (DTKV_OP_BATCH_PUT,
@@ -553,7 +554,7 @@ START_TEST (every_result_has_a_name_and_a_text)
         ck_assert_str_ne (dtkv_result_text (code), "unknown result");
     }
     ck_assert_str_eq (dtkv_result_name (DTKV_INVALID_CURSOR), "INVALID_CURSOR");
-    ck_assert_str_eq (dtkv_result_name (36), "UNKNOWN");
+    ck_assert_str_eq (dtkv_result_name (DTKV_RESULT_COUNT), "UNKNOWN");
     ck_assert_str_eq (dtkv_operation_name (DTKV_OP_BATCH_PUT), "batch_put");
     ck_assert_ptr_null (dtkv_operation_name (7));
     ck_assert (dtkv_operation_writes (DTKV_OP_PUT));
