@@ -11,7 +11,6 @@
 #include "actors/actor_system.h"
 #include "base/dt_env_posix.h"
 #include "base/dt_error.h"
-#include "base/dt_hash.h"
 #include "base/dt_memory.h"
 #include "dtkv/dtd_config.h"
 #include "dtkv/dtkv_machine.h"
@@ -146,14 +145,6 @@ static int s_open_port (dtd_t *self)
     return rc;
 }
 
-// A number of this data directory: it cannot come back under the same one once it was lost.
-static uint64_t s_directory_id (const dtd_t *self)
-{
-    const data_dir_identity_t *identity = data_dir_identity (self->data_dir);
-    const uint64_t words[] = {identity->cluster_id, identity->node_id, identity->created_ms};
-    return dt_hash64 (words, sizeof words, 0) | 1;
-}
-
 static void s_new_node (dtd_t *self)
 {
     dtkv_store_options_t store = {.limits = DTKV_LIMITS_DEFAULT};
@@ -175,7 +166,7 @@ static void s_new_node (dtd_t *self)
         .port = self->port,
         .peer_port = self->peer_port,
         .boot_id = self->env.entropy (&self->env) | 1,
-        .directory_id = s_directory_id (self),
+        .directory_id = data_dir_identity (self->data_dir)->id,
         .election_timeout_ms = self->config.election_timeout_ms,
         .heartbeat_ms = self->config.heartbeat_ms,
         .no_lease = !self->config.read_lease,

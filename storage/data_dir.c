@@ -100,6 +100,7 @@ static int s_initialise (data_dir_t *self, bool is_new)
     }
     rc = vfs->ops->mkdir (vfs, s_groups);
     if (rc == 0) {
+        self->identity.id = self->env->entropy (self->env) | 1;
         rc = s_write_identity (self);
     }
     if (rc) {

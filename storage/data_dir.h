@@ -21,7 +21,7 @@
 #include "storage/vfs.h"
 
 enum {
-    DATA_DIR_VERSION = 1,
+    DATA_DIR_VERSION = 2, // 1: without directory id
     DATA_DIR_IDENTITY_BYTES = 64,
     DATA_DIR_PATH_BYTES = 64, // longest path of a group's directory or file, with its zero
 };
@@ -45,6 +45,8 @@ typedef struct {
     uint32_t node_id;
     uint32_t version;
     uint64_t created_ms; // wall clock
+    uint64_t id;         // of the directory, not 0: one that is lost never comes back under it.
+                         // Random; of a version 1 file derived from the rest of it
 } data_dir_identity_t;
 
 // Lock the directory and open it, or initialise it if it is empty and the node new (a directory

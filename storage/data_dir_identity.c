@@ -7,13 +7,15 @@
 //    24  u32 node_id
 //    28  u32 zero
 //    32  u64 created_ms  wall clock
-//    40      zeros up to 64
+//    40  u64 id          random, not 0; version 1: zero
+//    48      zeros up to 64
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/dt_crc32c.h"
 #include "base/dt_error.h"
+#include "base/dt_hash.h"
 #include "base/dt_memory.h"
 #include "storage/data_dir.h"
 #include "storage/storage_bytes.h"
@@ -35,7 +37,16 @@ void data_dir_identity_encode (const data_dir_identity_t *identity,
     bytes_put_u64 (data + 16, identity->cluster_id);
     bytes_put_u32 (data + 24, identity->node_id);
     bytes_put_u64 (data + 32, identity->created_ms);
+    bytes_put_u64 (data + 40, identity->version > 1 ? identity->id : 0);
     bytes_put_u32 (data + 12, s_identity_crc (data));
+}
+
+// The id of a directory that was made before directories had one. It is what those versions told
+// the other nodes, so it must stay what it is.
+static uint64_t s_derived_id (const data_dir_identity_t *identity)
+{
+    const uint64_t words[] = {identity->cluster_id, identity->node_id, identity->created_ms};
+    return dt_hash64 (words, sizeof words, 0) | 1;
 }
 
 int data_dir_identity_decode (const uint8_t *data, size_t bytes, data_dir_identity_t *identity,
@@ -57,12 +68,21 @@ int data_dir_identity_decode (const uint8_t *data, size_t bytes, data_dir_identi
         *why = "the directory has a newer format version";
         return DT_ERR_NEWER_FORMAT;
     }
-    *identity = (data_dir_identity_t){
+    data_dir_identity_t found = {
         .cluster_id = bytes_get_u64 (data + 16),
         .node_id = bytes_get_u32 (data + 24),
         .version = bytes_get_u32 (data + 8),
         .created_ms = bytes_get_u64 (data + 32),
+        .id = bytes_get_u64 (data + 40),
     };
+    if (found.version < 2) {
+        found.id = s_derived_id (&found);
+    }
+    if (found.id == 0) {
+        *why = "the identity file has no directory id";
+        return DT_ERR_CORRUPT;
+    }
+    *identity = found;
     return 0;
 }
 

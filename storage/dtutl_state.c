@@ -14,6 +14,7 @@ void dtutl_show_identity (dtutl_t *self)
     if (self->identity_rc == 0) {
         dtutl_add_hex (object, "cluster_id", self->identity.cluster_id);
         dtutl_add_number (object, "node_id", self->identity.node_id);
+        dtutl_add_hex (object, "directory_id", self->identity.id);
         dtutl_add_number (object, "version", self->identity.version);
         dtutl_add_number (object, "created_ms", self->identity.created_ms);
     }

@@ -6,7 +6,6 @@
 #include "actors/actor_system.h"
 #include "base/dt_assert.h"
 #include "base/dt_error.h"
-#include "base/dt_hash.h"
 #include "base/dt_memory.h"
 #include "dtkv/dtkv_machine.h"
 #include "raft/raft_node.h"
@@ -46,14 +45,6 @@ static int s_open_data_dir (sim_node_t *self)
     return rc;
 }
 
-// A number of this data directory: it cannot come back under the same one once it was lost.
-static uint64_t s_directory_id (const sim_node_t *self)
-{
-    const data_dir_identity_t *identity = data_dir_identity (self->data_dir);
-    const uint64_t words[] = {identity->cluster_id, identity->node_id, identity->created_ms};
-    return dt_hash64 (words, sizeof words, 0) | 1;
-}
-
 static void s_make_groups (sim_node_t *self, raft_node_group_t *groups)
 {
     for (size_t i = 0; i < self->options.groups_count; i++) {
@@ -86,7 +77,7 @@ static void s_start_node (sim_node_t *self)
         .port = sim_port_base (self->port),
         .peer_port = self->peer_port,
         .boot_id = self->options.env->entropy (self->options.env) | 1,
-        .directory_id = s_directory_id (self),
+        .directory_id = data_dir_identity (self->data_dir)->id,
         .election_timeout_ms = self->options.election_timeout_ms,
         .cluster_id = CLUSTER_ID,
         .node_id = self->options.node_id,

@@ -29,6 +29,8 @@ static void s_try (const uint8_t *data, size_t bytes)
     dt_assert (same.cluster_id == identity.cluster_id);
     dt_assert (same.node_id == identity.node_id);
     dt_assert (same.created_ms == identity.created_ms);
+    dt_assert (same.id == identity.id);
+    dt_assert (same.id != 0);
 }
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t bytes)

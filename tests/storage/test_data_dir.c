@@ -187,15 +187,61 @@ START_TEST (identity_of_another_size_is_damage)
 }
 END_TEST
 
-START_TEST (newer_format_is_refused_with_the_remedy)
+static void s_put_identity (const uint8_t data[DATA_DIR_IDENTITY_BYTES])
+{
+    vfs_file_t *file = NULL;
+    ck_assert_int_eq (s_vfs->ops->open (s_vfs, "identity", VFS_WRITE | VFS_CREATE, &file), 0);
+    ck_assert_int_eq (file->ops->write_sync (file, data, DATA_DIR_IDENTITY_BYTES, 0), 0);
+    ck_assert_int_eq (file->ops->close (file), 0);
+}
+
+START_TEST (directory_keeps_its_id_and_no_other_has_it)
+{
+    ck_assert_int_eq (s_open_as (0xabc, 2, true), 0);
+    uint64_t id = data_dir_identity (s_dir)->id;
+    ck_assert_uint_ne (id, 0);
+    s_crash ();
+    ck_assert_int_eq (s_open_as (0xabc, 2, false), 0);
+    ck_assert_uint_eq (data_dir_identity (s_dir)->id, id);
+    // Lost, and made again in the same millisecond.
+    s_remount ();
+    ck_assert_int_eq (s_vfs->ops->unlink (s_vfs, "identity"), 0);
+    ck_assert_int_eq (s_vfs->ops->rmdir (s_vfs, "groups"), 0);
+    ck_assert_int_eq (s_open_as (0xabc, 2, true), 0);
+    ck_assert_uint_ne (data_dir_identity (s_dir)->id, id);
+}
+END_TEST
+
+START_TEST (directory_of_version_1_keeps_the_id_that_its_group_knows)
+{
+    uint8_t data[DATA_DIR_IDENTITY_BYTES];
+    data_dir_identity_t identity = {
+        .cluster_id = 0xabc, .node_id = 2, .version = 1, .created_ms = 1700000000000};
+    data_dir_identity_encode (&identity, data);
+    s_put_identity (data);
+    ck_assert_int_eq (s_open_as (0xabc, 2, false), 0);
+    ck_assert_uint_eq (data_dir_identity (s_dir)->version, 1);
+    ck_assert_uint_eq (data_dir_identity (s_dir)->id, UINT64_C (0x6293d2c17810069));
+}
+END_TEST
+
+START_TEST (identity_without_directory_id_is_damage)
 {
     uint8_t data[DATA_DIR_IDENTITY_BYTES];
     data_dir_identity_t identity = {.cluster_id = 0xabc, .node_id = 2, .version = 2};
-    vfs_file_t *file = NULL;
     data_dir_identity_encode (&identity, data);
-    ck_assert_int_eq (s_vfs->ops->open (s_vfs, "identity", VFS_WRITE | VFS_CREATE, &file), 0);
-    ck_assert_int_eq (file->ops->write_sync (file, data, sizeof data, 0), 0);
-    ck_assert_int_eq (file->ops->close (file), 0);
+    s_put_identity (data);
+    ck_assert_int_eq (s_open_as (0xabc, 2, false), DT_ERR_CORRUPT);
+}
+END_TEST
+
+START_TEST (newer_format_is_refused_with_the_remedy)
+{
+    uint8_t data[DATA_DIR_IDENTITY_BYTES];
+    data_dir_identity_t identity = {
+        .cluster_id = 0xabc, .node_id = 2, .version = DATA_DIR_VERSION + 1, .id = 1};
+    data_dir_identity_encode (&identity, data);
+    s_put_identity (data);
     ck_assert_int_eq (s_open_as (0xabc, 2, true), DT_ERR_NEWER_FORMAT);
     ck_assert (quiet_env_said ("run the version that wrote it"));
 }
@@ -365,6 +411,9 @@ int main (void)
     tcase_add_test (tcase, directory_in_use_is_refused);
     tcase_add_test (tcase, every_flipped_bit_of_the_identity_is_noticed);
     tcase_add_test (tcase, identity_of_another_size_is_damage);
+    tcase_add_test (tcase, directory_keeps_its_id_and_no_other_has_it);
+    tcase_add_test (tcase, directory_of_version_1_keeps_the_id_that_its_group_knows);
+    tcase_add_test (tcase, identity_without_directory_id_is_damage);
     tcase_add_test (tcase, newer_format_is_refused_with_the_remedy);
     tcase_add_test (tcase, unreadable_identity_is_an_error_of_the_disk);
     tcase_add_test (tcase, groups_are_listed_in_order_of_their_ids);

@@ -292,6 +292,7 @@ START_TEST (dump_shows_identity_state_and_snapshot)
     json_t *identity = s_object ("identity", 0);
     ck_assert_str_eq (s_text (identity, "cluster_id"), "0000000000000abc");
     ck_assert_int_eq (s_integer (identity, "node_id"), NODE);
+    ck_assert_uint_eq (strlen (s_text (identity, "directory_id")), 16);
     json_t *state = s_object ("hard_state", 0);
     ck_assert_int_eq (s_integer (state, "group"), GROUP);
     ck_assert_int_eq (s_integer (state, "term"), 3);
