@@ -236,7 +236,7 @@ static void s_run (void *argument)
 {
     raft_group_t *self = argument;
     raft_group_recover (self);
-    while (!self->drained && !self->log_lost) {
+    while (!self->drained && !self->lost) {
         int64_t deadline_ns = self->core ? self->effects.next_deadline_ns : FIBER_FOREVER;
         actor_message_t *message;
         int rc = actor_receive (self->actor, &message, deadline_ns);

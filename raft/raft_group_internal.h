@@ -31,7 +31,7 @@ struct raft_group {
     uint64_t applied;                  // the machine reported
     bool replay_reading;               // a read is on its way
     bool log_failed;                   // it said so, and answers nothing any more
-    bool log_lost;                     // it failed before it gave what replay or install need
+    bool lost;                         // replay or install can never be finished: the actor ends
     actor_message_t *held;             // oldest first
     actor_message_t **held_tail;       // where the next one goes
     // Between nodes.

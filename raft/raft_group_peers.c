@@ -185,7 +185,7 @@ void raft_group_lose_install (raft_group_t *self)
 {
     if (self->install_resets) {
         // Neither the old state nor the new one is whole here: the process has to end.
-        self->log_lost = true;
+        self->lost = true;
         fiber_fatal (DT_ERR_DISK_FAILED, "the log failed while a snapshot was installed");
     }
 }
@@ -202,6 +202,7 @@ void raft_group_on_reset (raft_group_t *self)
 void raft_group_on_install_loaded (raft_group_t *self, const snapshot_loaded_t *loaded)
 {
     if (loaded->rc != 0 || !loaded->found) {
+        self->lost = true;
         fiber_fatal (loaded->rc ? loaded->rc : DT_ERR_NOT_FOUND,
                      "a received snapshot cannot be loaded");
         return;

@@ -41,7 +41,7 @@ void raft_group_to_machine (raft_group_t *self, actor_message_t *message)
         actor_answer (self->actor, self->machine, message);
         return;
     }
-    if (self->log_lost) {
+    if (self->lost) {
         s_refuse_held (self, message);
         return;
     }
@@ -109,14 +109,14 @@ static void s_release_held (raft_group_t *self)
 
 void raft_group_lose_replay (raft_group_t *self)
 {
-    self->log_lost = s_replaying (self);
-    while (self->log_lost && self->held) {
+    self->lost = s_replaying (self);
+    while (self->lost && self->held) {
         actor_message_t *message = self->held;
         self->held = message->next;
         s_refuse_held (self, message);
     }
     self->held_tail = &self->held;
-    if (self->log_lost) {
+    if (self->lost) {
         // What is committed behind the replay can never be answered here: the process has to end.
         fiber_fatal (DT_ERR_DISK_FAILED, "the log failed while it was replayed");
     }

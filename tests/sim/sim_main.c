@@ -2,10 +2,12 @@
 
 #include <inttypes.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/dt_memory.h"
 #include "base/dt_planted.h"
@@ -22,9 +24,12 @@ typedef struct {
     uint64_t runs;
     uint64_t failed;
     int64_t virtual_ns;
+    uint64_t seed; // that runs now
     void *totals;
     double began;
 } s_session_t;
+
+static const s_session_t *s_session; // for the handler of signals
 
 static double s_real_seconds (void)
 {
@@ -53,6 +58,27 @@ static void s_print_difference (const dt_buffer_t *first, const dt_buffer_t *sec
             second->bytes / 8);
 }
 
+static void s_print_failure (const s_session_t *self, const char *failure)
+{
+    printf ("seed %" PRIu64 ": %s\n  replay: %s --seed %" PRIu64 "%s%s --verbose\n", self->seed,
+            failure, self->program->name, self->seed, self->planted ? " --planted " : "",
+            self->planted ? self->planted : "");
+    fflush (stdout);
+}
+
+// An assertion ends the process, but not without the line that replays it.
+static void s_on_abort (int number)
+{
+    (void) number;
+    s_print_failure (s_session, "an assertion failed");
+    if (s_session->expect) {
+        printf ("planted bug %s found after %" PRIu64 " seeds\n", s_session->planted,
+                s_session->runs + 1);
+        fflush (stdout);
+    }
+    _exit (s_session->expect ? 0 : 1);
+}
+
 // A second run of the seed must be the same in everything.
 static void s_run_again (s_session_t *self, uint64_t seed, const dt_buffer_t *first,
                          sim_result_t *result)
@@ -76,6 +102,7 @@ static bool s_run_seed (s_session_t *self, uint64_t seed)
 {
     dt_buffer_t events = {0};
     sim_result_t result;
+    self->seed = seed;
     void *hole = s_disturb (0x55);
     self->program->run (seed, self->verbose, &events, self->totals, &result);
     if (!self->once && !result.failure[0]) {
@@ -87,10 +114,7 @@ static bool s_run_seed (s_session_t *self, uint64_t seed)
     self->virtual_ns += result.virtual_ns;
     if (result.failure[0]) {
         self->failed++;
-        printf ("seed %" PRIu64 ": %s\n  replay: %s --seed %" PRIu64 "%s%s --verbose\n", seed,
-                result.failure, self->program->name, seed, self->planted ? " --planted " : "",
-                self->planted ? self->planted : "");
-        fflush (stdout);
+        s_print_failure (self, result.failure);
     }
     return !result.failure[0];
 }
@@ -193,6 +217,8 @@ int sim_main (const sim_program_t *program, int argc, char **argv)
         return 2;
     }
     self.totals = dt_zalloc (1, program->totals_bytes);
+    s_session = &self;
+    signal (SIGABRT, s_on_abort);
     int rc = s_run (&self);
     free (self.totals);
     return rc;
