@@ -336,6 +336,24 @@ static void s_init_group (sim_cluster_t *self, uint32_t id, dt_random_t *swarm)
     });
 }
 
+// What nodes tell each other, before anything becomes of it.
+static void s_on_frame (void *argument, uint32_t from, uint32_t to, const uint8_t *data,
+                        size_t bytes)
+{
+    sim_cluster_t *self = argument;
+    peer_frame_t frame;
+    peer_part_t part;
+    if (peer_frame_read (&frame, data, bytes) != 0) {
+        sim_check_fail (self->groups[0].check, "node %u sends a malformed frame", from);
+        return;
+    }
+    while (peer_frame_next (&frame, &part) == 1) {
+        if (part.group != 0) {
+            sim_cluster_check_told (self->groups[part.group - 1].replicas, from, to, &part);
+        }
+    }
+}
+
 static void s_init_options (sim_cluster_t *self, dt_random_t *swarm)
 {
     dtkv_store_options_t store = {DTKV_LIMITS_DEFAULT, dt_random_next (&self->entropy)};
@@ -362,6 +380,7 @@ static void s_init (sim_cluster_t *self, dt_random_t *swarm)
     dt_random_init_stream (&sched, self->seed, "sched");
     self->world = fiber_backend_sim_new (dt_random_next (&sched), true);
     self->net = sim_net_new (self->world, self->seed);
+    sim_net_watch (self->net, s_on_frame, self);
     uint32_t members = 3 + 2 * (uint32_t) dt_random_below (swarm, 2);
     self->nodes_count = members + (uint32_t) dt_random_below (swarm, 3);
     s_init_config (&self->config, members);

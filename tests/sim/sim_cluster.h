@@ -26,6 +26,8 @@
     X (wall_jump)                                                                                  \
     X (drift)                                                                                      \
     X (partition)                                                                                  \
+    X (cut_leader)                                                                                 \
+    X (deafen)                                                                                     \
     X (heal)                                                                                       \
     X (bad_links)                                                                                  \
     X (transfer)                                                                                   \

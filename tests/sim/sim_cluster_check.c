@@ -1,41 +1,47 @@
 #include "tests/sim/sim_cluster_check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/dt_assert.h"
 #include "base/dt_memory.h"
+#include "raft/raft_wire.h"
 
 typedef unsigned long long s_number_t; // as printf knows it
 
 // What was seen of a node.
 typedef struct {
     raft_status_t status;     // in this life; zeroed: nothing yet
-    raft_term_t led;          // highest term it led in, in any life
+    raft_term_t told;         // highest term it told another node, in any life
     int64_t lease_until_ns;   // of the world; INT64_MIN: none
     uint32_t looks_unchecked; // since the core's invariant was checked
 } s_node_t;
 
+// What is known of a term.
+typedef struct {
+    uint32_t leader;                           // 0: none so far
+    uint32_t votes[SIM_CLUSTER_NODES_MAX + 1]; // whom a node said it voted for; 0: nobody
+} s_term_t;
+
 struct sim_cluster_check {
     sim_check_t *check; // borrowed
     s_node_t nodes[SIM_CLUSTER_NODES_MAX + 1];
-    uint32_t *leaders; // by term
-    uint64_t terms;    // room in leaders
+    s_term_t *terms; // [term]
+    uint64_t room;   // in terms
     uint64_t elections;
 };
 
 enum { LOOKS_PER_CHECK = 16 }; // the core's invariant is linear in what is in memory
 
-static void s_grow (sim_cluster_check_t *self, raft_term_t term)
+static s_term_t *s_term (sim_cluster_check_t *self, raft_term_t term)
 {
-    if (term < self->terms) {
-        return;
+    if (term >= self->room) {
+        uint64_t room = (term + 1) * 2;
+        self->terms = dt_realloc (self->terms, room * sizeof *self->terms);
+        memset (self->terms + self->room, 0, (room - self->room) * sizeof *self->terms);
+        self->room = room;
     }
-    uint64_t terms = (term + 1) * 2;
-    self->leaders = dt_realloc (self->leaders, terms * sizeof *self->leaders);
-    for (uint64_t i = self->terms; i < terms; i++) {
-        self->leaders[i] = 0;
-    }
-    self->terms = terms;
+    return &self->terms[term];
 }
 
 // What was applied in earlier terms was committed then.
@@ -58,17 +64,15 @@ static void s_check_complete (sim_cluster_check_t *self, uint32_t node_id,
 static void s_look_at_leader (sim_cluster_check_t *self, uint32_t node_id,
                               const raft_status_t *status)
 {
-    raft_term_t term = status->hard_state.term;
-    s_grow (self, term);
-    if (self->leaders[term] == 0) {
-        self->leaders[term] = node_id;
+    s_term_t *term = s_term (self, status->hard_state.term);
+    if (term->leader == 0) {
+        term->leader = node_id;
         self->elections++;
         s_check_complete (self, node_id, status);
-    } else if (self->leaders[term] != node_id) {
-        sim_check_fail (self->check, "nodes %u and %u both lead in term %llu", self->leaders[term],
-                        node_id, (s_number_t) term);
+    } else if (term->leader != node_id) {
+        sim_check_fail (self->check, "nodes %u and %u both lead in term %llu", term->leader,
+                        node_id, (s_number_t) status->hard_state.term);
     }
-    self->nodes[node_id].led = term;
 }
 
 static void s_look_at_lease (sim_cluster_check_t *self, uint32_t node_id,
@@ -93,9 +97,9 @@ static void s_look_at_progress (sim_cluster_check_t *self, uint32_t node_id,
         status->applied < before->applied) {
         sim_check_fail (self->check, "node %u: term, commit or applied index falls", node_id);
     }
-    if (status->hard_state.term < self->nodes[node_id].led) {
-        sim_check_fail (self->check, "node %u led in term %llu and is back in %llu", node_id,
-                        (s_number_t) self->nodes[node_id].led,
+    if (status->hard_state.term < self->nodes[node_id].told) {
+        sim_check_fail (self->check, "node %u told of term %llu and is back in %llu", node_id,
+                        (s_number_t) self->nodes[node_id].told,
                         (s_number_t) status->hard_state.term);
     }
 }
@@ -123,7 +127,44 @@ void sim_cluster_check_look (sim_cluster_check_t *self, uint32_t node_id, const 
 void sim_cluster_check_ended (sim_cluster_check_t *self, uint32_t node_id)
 {
     s_node_t *node = &self->nodes[node_id];
-    *node = (s_node_t){.led = node->led, .lease_until_ns = INT64_MIN};
+    *node = (s_node_t){.told = node->told, .lease_until_ns = INT64_MIN};
+}
+
+static void s_see_vote (sim_cluster_check_t *self, uint32_t node_id, raft_term_t number,
+                        uint32_t vote)
+{
+    s_term_t *term = s_term (self, number);
+    if (term->votes[node_id] != 0 && term->votes[node_id] != vote) {
+        sim_check_fail (self->check, "node %u votes for %u and %u in term %llu", node_id,
+                        term->votes[node_id], vote, (s_number_t) number);
+    }
+    term->votes[node_id] = vote;
+}
+
+void sim_cluster_check_told (sim_cluster_check_t *self, uint32_t node_id, uint32_t to,
+                             const peer_part_t *part)
+{
+    s_node_t *node = &self->nodes[node_id];
+    node->told = part->term > node->told ? part->term : node->told;
+    if (part->kind != RAFT_MESSAGE_VOTE && part->kind != RAFT_MESSAGE_VOTE_REPLY) {
+        return;
+    }
+    peer_message_t peer = {.node_id = node_id,
+                           .group_id = part->group,
+                           .term = part->term,
+                           .kind = part->kind,
+                           .data = part->data,
+                           .bytes = part->bytes};
+    raft_message_t *message = NULL;
+    if (raft_wire_decode (&peer, to, &message) != 0) {
+        sim_check_fail (self->check, "node %u tells node %u what cannot be read", node_id, to);
+    } else if (message->kind == RAFT_MESSAGE_VOTE && !message->vote.pre) {
+        s_see_vote (self, node_id, message->term, node_id);
+    } else if (message->kind == RAFT_MESSAGE_VOTE_REPLY && message->vote_reply.granted &&
+               !message->vote_reply.pre) {
+        s_see_vote (self, node_id, message->term, to);
+    }
+    raft_message_destroy (&message);
 }
 
 uint64_t sim_cluster_check_leaders (const sim_cluster_check_t *self)
@@ -145,6 +186,6 @@ void sim_cluster_check_destroy (sim_cluster_check_t **self_p)
 {
     sim_cluster_check_t *self = *self_p;
     *self_p = NULL;
-    free (self->leaders);
+    free (self->terms);
     free (self);
 }

@@ -20,7 +20,8 @@ static void s_draw_bad_links (sim_cluster_t *self, dt_random_t *swarm)
 {
     self->net_faults = (sim_net_faults_t){
         .delay_min_ns = (int64_t) dt_random_below (swarm, MS (2)),
-        .delay_mean_ns = (int64_t) dt_random_below (swarm, MS (20)),
+        .delay_mean_ns =
+            (int64_t) dt_random_below (swarm, dt_random_chance (swarm, 1, 5) ? MS (300) : MS (20)),
         .loss_ppm = s_sometimes (swarm, 100000),
         .duplicate_ppm = s_sometimes (swarm, 50000),
         .reorder_ppm = s_sometimes (swarm, 100000),
@@ -107,8 +108,10 @@ static const sim_cluster_group_t *s_any_group (sim_cluster_t *self)
 
 static void s_drift (sim_cluster_node_t *node)
 {
-    node->ppm = (int32_t) dt_random_below (&node->cluster->clock, 2 * SIM_CLUSTER_DRIFT_PPM + 1) -
-                SIM_CLUSTER_DRIFT_PPM;
+    dt_random_t *clock = &node->cluster->clock;
+    int32_t most = dt_random_chance (clock, 1, 2) ? SIM_CLUSTER_DRIFT_PPM : -SIM_CLUSTER_DRIFT_PPM;
+    int32_t any = (int32_t) dt_random_below (clock, 2 * SIM_CLUSTER_DRIFT_PPM + 1);
+    node->ppm = dt_random_chance (clock, 1, 2) ? most : any - SIM_CLUSTER_DRIFT_PPM;
     sim_clock_set_rate (node->clock, node->ppm);
 }
 
@@ -118,6 +121,32 @@ static void s_partition (sim_cluster_t *self)
                                             SIM_NET_FAULT_one_way, SIM_NET_FAULT_bridge,
                                             SIM_NET_FAULT_flap};
     sim_net_partition (self->net, kinds[dt_random_below (&self->faults, 5)]);
+}
+
+// The leader of some group is cut off from all others; its lease goes on for a while.
+static bool s_cut_leader (sim_cluster_t *self)
+{
+    raft_status_t status;
+    if (!sim_cluster_leader (self, s_any_group (self)->id, &status)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < self->nodes_count; i++) {
+        sim_net_cut (self->net, status.leader, self->nodes[i].id, true);
+        sim_net_cut (self->net, self->nodes[i].id, status.leader, true);
+    }
+    return true;
+}
+
+// A node does not hear the leader of some group any more, but everybody else.
+static bool s_deafen (sim_cluster_node_t *node)
+{
+    raft_status_t status;
+    sim_cluster_t *self = node->cluster;
+    if (!sim_cluster_leader (self, s_any_group (self)->id, &status)) {
+        return false;
+    }
+    sim_net_cut (self->net, status.leader, node->id, true);
+    return true;
 }
 
 // Faults of the whole cluster. False: it is none of them.
@@ -130,6 +159,8 @@ static bool s_break_cluster (sim_cluster_t *self, sim_cluster_fault_t fault)
     case SIM_CLUSTER_FAULT_partition:
         s_partition (self);
         return true;
+    case SIM_CLUSTER_FAULT_cut_leader:
+        return s_cut_leader (self);
     case SIM_CLUSTER_FAULT_heal:
         sim_net_heal (self->net);
         return true;
@@ -194,6 +225,8 @@ static bool s_break_node (sim_cluster_node_t *node, sim_cluster_fault_t fault)
     case SIM_CLUSTER_FAULT_drift:
         s_drift (node);
         return true;
+    case SIM_CLUSTER_FAULT_deafen:
+        return s_deafen (node);
     case SIM_CLUSTER_FAULT_lose_machine:
         return sim_cluster_lose (self, node);
     default:

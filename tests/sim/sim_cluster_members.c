@@ -97,6 +97,18 @@ static uint32_t s_lost_member (const sim_cluster_t *self, const raft_config_t *c
     return 0;
 }
 
+// All observers become voters, and all voters but one observers: hardly a majority stays.
+static bool s_exchange (sim_cluster_t *self, raft_config_t *config)
+{
+    raft_node_list_t voters = config->observers;
+    uint32_t kept = s_any (self, &config->voters);
+    raft_node_list_add (&voters, kept);
+    raft_node_list_remove (&config->voters, kept);
+    config->observers = config->voters;
+    config->voters = voters;
+    return voters.count > 1;
+}
+
 // One step by chance. False: it is none.
 static bool s_change_by_chance (sim_cluster_t *self, raft_config_t *config)
 {
@@ -104,16 +116,19 @@ static bool s_change_by_chance (sim_cluster_t *self, raft_config_t *config)
     uint32_t observer = s_any (self, &config->observers);
     uint32_t stranger = s_any_stranger (self, config);
     bool many = config->voters.count > 2;
-    switch (dt_random_below (&self->faults, 5)) {
+    switch (dt_random_below (&self->faults, 7)) {
     case 0:
+        return s_exchange (self, config);
+    case 1:
+    case 2:
         return raft_node_list_add (&config->observers, stranger);
-    case 1: // may be refused until it has caught up
+    case 3: // may be refused until it has caught up
         return raft_node_list_remove (&config->observers, observer) &&
                raft_node_list_add (&config->voters, observer);
-    case 2:
+    case 4:
         return many && raft_node_list_remove (&config->voters, voter) &&
                raft_node_list_add (&config->observers, voter);
-    case 3:
+    case 5:
         return many && raft_node_list_remove (&config->voters, voter);
     default:
         return raft_node_list_remove (&config->observers, observer);

@@ -390,6 +390,12 @@ void sim_net_destroy (sim_net_t **self_p)
     free (self);
 }
 
+void sim_net_watch (sim_net_t *self, sim_net_watch_fn *fn, void *argument)
+{
+    self->watch = fn;
+    self->watch_argument = argument;
+}
+
 const sim_net_counters_t *sim_net_counters (const sim_net_t *self)
 {
     return &self->counters;

@@ -100,6 +100,11 @@ void sim_net_partition (sim_net_t *self, sim_net_fault_t kind);
 // Heal all paths. Channels that are dead stay so.
 void sim_net_heal (sim_net_t *self);
 
+// Have fn called with every frame a port has taken, whatever becomes of it. NULL: nobody.
+typedef void (sim_net_watch_fn) (void *argument, uint32_t from, uint32_t to, const uint8_t *data,
+                                 size_t bytes);
+void sim_net_watch (sim_net_t *self, sim_net_watch_fn *fn, void *argument);
+
 const sim_net_counters_t *sim_net_counters (const sim_net_t *self);
 const char *sim_net_fault_name (sim_net_fault_t fault);
 

@@ -101,6 +101,8 @@ struct sim_net {
     sim_net_list_t under_way;    // frames with an event
     sim_net_list_t held;         // frames in a partition
     sim_net_counters_t counters;
+    sim_net_watch_fn *watch; // may be NULL
+    void *watch_argument;    //
 };
 
 // Chance: an event of so many in a million; a number below a bound (0 if that is not positive); how

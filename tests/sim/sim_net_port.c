@@ -72,6 +72,10 @@ static int s_send (peer_port_t *base, uint32_t node_id, peer_channel_t channel, 
     }
     self->counters.sent++;
     self->counters.sent_bytes += frame->bytes;
+    if (self->net->watch) {
+        self->net->watch (self->net->watch_argument, self->node_id, node_id, frame->data,
+                          frame->bytes);
+    }
     sim_net_set_out (self->net, link->channels[channel].connection, frame);
     dt_buffer_clear (frame);
     return 0;
