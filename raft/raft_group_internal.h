@@ -12,6 +12,8 @@
 #include "storage/log_writer_actor.h"
 #include "transport/peer_message.h"
 
+enum { RAFT_GROUP_MET_MAX = 4 }; // leaders and candidates no configuration here may have
+
 struct raft_group {
     actor_t *actor;                                 // owned by its host
     const dt_env_t *env;                            // borrowed
@@ -39,9 +41,11 @@ struct raft_group {
     raft_config_t *config;        // owned: told last by the core; NULL: none
     raft_config_t *config_before; // owned: before that: those who left are still told so
     raft_node_id_t leader;        // 0: not known
-    uint64_t install_index;       // a snapshot is being installed; 0: not
-    uint64_t install_term;        // of its last entry
-    bool install_resets;          // the log is still to be replaced for it
+    raft_node_info_t met[RAFT_GROUP_MET_MAX]; // who told where they are; id 0: nobody
+    uint32_t met_next;                        // in the order in which they are replaced
+    uint64_t install_index;                   // a snapshot is being installed; 0: not
+    uint64_t install_term;                    // of its last entry
+    bool install_resets;                      // the log is still to be replaced for it
 };
 
 enum { RAFT_GROUP_COOKIE_REPLAY = 0 }; // others: the node a FETCH is for

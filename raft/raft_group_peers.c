@@ -32,6 +32,25 @@ static void s_on_snapshot_message (raft_group_t *self, peer_message_t *peer)
     }
 }
 
+// Leaders and candidates that no configuration known here has must be answered all the same: this
+// node may come back, or begin, with a state from long before they were added.
+static void s_meet (raft_group_t *self, const raft_node_info_t *sender)
+{
+    raft_node_info_t *place = NULL;
+    for (uint32_t i = 0; i < RAFT_GROUP_MET_MAX; i++) {
+        place = self->met[i].id == sender->id ? &self->met[i] : place;
+    }
+    if (!sender->peer[0] || (place && strcmp (place->peer, sender->peer) == 0)) {
+        return;
+    }
+    if (!place) {
+        place = &self->met[self->met_next];
+        self->met_next = (self->met_next + 1) % RAFT_GROUP_MET_MAX;
+    }
+    *place = *sender;
+    raft_group_tell_nodes (self);
+}
+
 void raft_group_on_peer (raft_group_t *self, peer_message_t *peer)
 {
     if (self->core &&
@@ -41,6 +60,9 @@ void raft_group_on_peer (raft_group_t *self, peer_message_t *peer)
     }
     raft_message_t *message = NULL;
     if (self->core && raft_wire_decode (peer, self->options.node_id, &message) == 0) {
+        raft_node_info_t sender = {.id = message->from};
+        memcpy (sender.peer, message->from_peer, sizeof sender.peer);
+        s_meet (self, &sender);
         raft_group_step (self, &(raft_event_t){.kind = RAFT_EVENT_MESSAGE, .message = message});
     } else if (self->core) {
         dt_log_warn (self->env, actor_name (self->actor),
@@ -61,19 +83,23 @@ void raft_group_on_reached (raft_group_t *self, const peer_reached_t *reached)
 
 // --- who there is --------------------------------------------------------------------------------
 
+static void s_add_node (const raft_group_t *self, const raft_node_info_t *info, peer_nodes_t *nodes)
+{
+    bool known = info->id == self->options.node_id || !info->peer[0];
+    for (uint32_t j = 0; j < nodes->count; j++) {
+        known = known || nodes->nodes[j].node_id == info->id;
+    }
+    if (!known) {
+        peer_node_t *node = &nodes->nodes[nodes->count++];
+        node->node_id = info->id;
+        memcpy (node->endpoint, info->peer, sizeof node->endpoint);
+    }
+}
+
 static void s_add_nodes (const raft_group_t *self, const raft_config_t *config, peer_nodes_t *nodes)
 {
     for (uint32_t i = 0; config && i < config->nodes_count; i++) {
-        const raft_node_info_t *info = &config->nodes[i];
-        bool known = info->id == self->options.node_id || !info->peer[0];
-        for (uint32_t j = 0; j < nodes->count; j++) {
-            known = known || nodes->nodes[j].node_id == info->id;
-        }
-        if (!known) {
-            peer_node_t *node = &nodes->nodes[nodes->count++];
-            node->node_id = info->id;
-            memcpy (node->endpoint, info->peer, sizeof node->endpoint);
-        }
+        s_add_node (self, &config->nodes[i], nodes);
     }
 }
 
@@ -82,12 +108,16 @@ void raft_group_tell_nodes (raft_group_t *self)
     if (!self->peers) {
         return;
     }
-    peer_nodes_t *nodes = peer_nodes_new (self->options.group_id, 3 * RAFT_CONFIG_NODES_MAX);
+    peer_nodes_t *nodes =
+        peer_nodes_new (self->options.group_id, 3 * RAFT_CONFIG_NODES_MAX + RAFT_GROUP_MET_MAX);
     nodes->count = 0;
     s_add_nodes (self, self->config, nodes);
     s_add_nodes (self, self->config_before, nodes);
     // A node that joins has to answer the leader before it knows where that is.
     s_add_nodes (self, self->config ? NULL : self->options.contacts, nodes);
+    for (uint32_t i = 0; i < RAFT_GROUP_MET_MAX; i++) {
+        s_add_node (self, &self->met[i], nodes);
+    }
     actor_answer (self->actor, self->peers, &nodes->message);
 }
 

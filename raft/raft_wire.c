@@ -145,24 +145,30 @@ static int s_decode_entries (raft_append_t *append, uint32_t count, const uint8_
 
 // --- encoding ------------------------------------------------------------------------------------
 
-static void s_write (dt_buffer_t *head, uint32_t count, const uint64_t *numbers)
+// Numbers, and an endpoint behind them unless it is "".
+static void s_write (dt_buffer_t *head, const char *endpoint, uint32_t count,
+                     const uint64_t *numbers)
 {
-    msgpack_write_array (head, count);
+    msgpack_write_array (head, count + (endpoint[0] != 0));
     for (uint32_t i = 0; i < count; i++) {
         msgpack_write_uint (head, numbers[i]);
     }
+    if (endpoint[0]) {
+        msgpack_write_text (head, endpoint);
+    }
 }
 
-#define WRITE(head, ...)                                                                           \
-    s_write (head, sizeof ((uint64_t[]){__VA_ARGS__}) / sizeof (uint64_t),                         \
+#define WRITE(head, endpoint, ...)                                                                 \
+    s_write (head, endpoint, sizeof ((uint64_t[]){__VA_ARGS__}) / sizeof (uint64_t),               \
              (uint64_t[]){__VA_ARGS__})
 
-static void s_encode_append (raft_wire_cache_t *cache, const raft_append_t *append,
+static void s_encode_append (raft_wire_cache_t *cache, const raft_message_t *message,
                              peer_message_t *peer)
 {
+    const raft_append_t *append = &message->append;
     uint64_t count = append->batch ? append->last - append->first + 1 : 0;
-    WRITE (&peer->head, append->prev_index, append->prev_term, append->commit, append->round, count,
-           append->directory_id);
+    WRITE (&peer->head, message->from_peer, append->prev_index, append->prev_term, append->commit,
+           append->round, count, append->directory_id);
     if (count > 0) {
         peer->blob = s_entries (cache, append);
         peer->data = dt_blob_data (peer->blob);
@@ -207,26 +213,26 @@ peer_message_t *raft_wire_encode (raft_wire_cache_t *cache, uint32_t group_id,
     dt_buffer_t *head = &peer->head;
     switch (message->kind) {
     case RAFT_MESSAGE_VOTE:
-        WRITE (head, message->vote.campaign_term, message->vote.last_index, message->vote.last_term,
-               message->vote.bootstrap_hash,
+        WRITE (head, message->from_peer, message->vote.campaign_term, message->vote.last_index,
+               message->vote.last_term, message->vote.bootstrap_hash,
                (message->vote.pre ? FLAG_PRE : 0) | (message->vote.transfer ? FLAG_TRANSFER : 0));
         break;
     case RAFT_MESSAGE_VOTE_REPLY:
-        WRITE (head, message->vote_reply.campaign_term, message->vote_reply.directory_id,
+        WRITE (head, "", message->vote_reply.campaign_term, message->vote_reply.directory_id,
                (message->vote_reply.pre ? FLAG_PRE : 0) |
                    (message->vote_reply.granted ? FLAG_GRANTED : 0));
         break;
     case RAFT_MESSAGE_APPEND:
-        s_encode_append (cache, &message->append, peer);
+        s_encode_append (cache, message, peer);
         break;
     case RAFT_MESSAGE_APPEND_REPLY:
         s_encode_append_reply (&message->append_reply, head);
         break;
     case RAFT_MESSAGE_READ:
-        WRITE (head, message->read.sequence, message->read.no_lease ? FLAG_NO_LEASE : 0);
+        WRITE (head, "", message->read.sequence, message->read.no_lease ? FLAG_NO_LEASE : 0);
         break;
     case RAFT_MESSAGE_READ_REPLY:
-        WRITE (head, message->read_reply.sequence, message->read_reply.index,
+        WRITE (head, "", message->read_reply.sequence, message->read_reply.index,
                (uint64_t) -message->read_reply.rc);
         break;
     case RAFT_MESSAGE_TRANSFER:
@@ -254,6 +260,22 @@ static uint64_t s_number (s_body_t *body)
     }
     body->left--;
     return msgpack_cursor_uint (&body->cursor);
+}
+
+// An endpoint that may be left out.
+static void s_decode_endpoint (s_body_t *body, char endpoint[RAFT_ENDPOINT_BYTES_MAX + 1])
+{
+    if (body->left == 0) {
+        return;
+    }
+    body->left--;
+    msgpack_slice_t text = msgpack_cursor_bytes (&body->cursor);
+    if (text.bytes > RAFT_ENDPOINT_BYTES_MAX || memchr (text.data, 0, text.bytes)) {
+        msgpack_cursor_fail (&body->cursor);
+        return;
+    }
+    memcpy (endpoint, text.data, text.bytes);
+    endpoint[text.bytes] = 0;
 }
 
 static void s_skip_rest (s_body_t *body)
@@ -328,6 +350,7 @@ static void s_decode_body (s_body_t *body, raft_message_t *message, uint32_t *co
     switch (message->kind) {
     case RAFT_MESSAGE_VOTE:
         s_decode_vote (body, &message->vote);
+        s_decode_endpoint (body, message->from_peer);
         break;
     case RAFT_MESSAGE_VOTE_REPLY: {
         message->vote_reply.campaign_term = s_number (body);
@@ -345,6 +368,7 @@ static void s_decode_body (s_body_t *body, raft_message_t *message, uint32_t *co
         uint64_t entries = s_number (body);
         *count = entries <= LOG_BATCH_ENTRIES_MAX ? (uint32_t) entries : UINT32_MAX;
         message->append.directory_id = body->left > 0 ? s_number (body) : 0;
+        s_decode_endpoint (body, message->from_peer);
         if (message->append.prev_index > UINT64_MAX / 2) {
             msgpack_cursor_fail (&body->cursor); // indexes behind it have to fit
         }

@@ -200,7 +200,8 @@ static int s_read (log_store_t *self, read_t *read, log_batch_t **batch)
     if (rc) {
         return self->changes != read->changes ? DT_ERR_AGAIN : rc;
     }
-    if (self->changes != read->changes) {
+    // Opening the file may have taken its time: entries may be gone, from either end of the log.
+    if (self->changes != read->changes || read->from < log_store_first (self)) {
         log_store_unpin (self, read->segment);
         return DT_ERR_AGAIN;
     }

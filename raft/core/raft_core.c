@@ -187,6 +187,15 @@ raft_message_t *raft_core_send (raft_core_t *self, raft_node_id_t to, raft_messa
     return message;
 }
 
+void raft_core_introduce (const raft_core_t *self, raft_message_t *message)
+{
+    const raft_config_t *config = raft_core_config_now (self);
+    const raft_node_info_t *me = config ? raft_config_node (config, self->options.node_id) : NULL;
+    if (me) {
+        memcpy (message->from_peer, me->peer, sizeof message->from_peer);
+    }
+}
+
 void raft_core_persist (raft_core_t *self, raft_effects_t *effects)
 {
     raft_effects_add (effects, RAFT_EFFECT_PERSIST)->hard_state = self->hard_state;

@@ -94,7 +94,9 @@ static raft_vote_result_t s_count (const raft_core_t *self)
 
 static void s_ask_voter (raft_core_t *self, raft_node_id_t to, bool pre, raft_effects_t *effects)
 {
-    raft_vote_t *vote = &raft_core_send (self, to, RAFT_MESSAGE_VOTE, effects)->vote;
+    raft_message_t *message = raft_core_send (self, to, RAFT_MESSAGE_VOTE, effects);
+    raft_core_introduce (self, message);
+    raft_vote_t *vote = &message->vote;
     vote->campaign_term = self->hard_state.term + (pre ? 1 : 0);
     vote->last_index = raft_log_last (self->log); // durable: see s_may_campaign [RAFT-3]
     vote->last_term = raft_log_last_term (self->log);

@@ -222,6 +222,8 @@ typedef void (raft_handler_fn) (raft_core_t *self, const raft_event_t *event,
 // Emit a message to a peer; kind, term, from and to are filled in. Valid until the next effect.
 raft_message_t *raft_core_send (raft_core_t *self, raft_node_id_t to, raft_message_kind_t kind,
                                 raft_effects_t *effects);
+// Say in a message where this node is.
+void raft_core_introduce (const raft_core_t *self, raft_message_t *message);
 // Have the hard state in force written.
 void raft_core_persist (raft_core_t *self, raft_effects_t *effects);
 // Whether the term is on disk, so that it may be revealed [RAFT-1].

@@ -7,6 +7,7 @@
 #ifndef RAFT_MESSAGE_H
 #define RAFT_MESSAGE_H
 
+#include "raft/core/raft_config.h"
 #include "raft/core/raft_types.h"
 #include "storage/log_entry.h"
 
@@ -86,6 +87,9 @@ typedef struct raft_message {
     raft_message_kind_t kind;
     raft_node_id_t from, to;
     raft_term_t term; // the sender's
+    // Where the sender is, in votes and in appends to a follower that was not heard lately: it may
+    // know no configuration with the sender, and so have nowhere to answer. "": not said.
+    char from_peer[RAFT_ENDPOINT_BYTES_MAX + 1];
     union {
         raft_vote_t vote;
         raft_vote_reply_t vote_reply;

@@ -143,6 +143,9 @@ static raft_message_t *s_new_append (raft_core_t *self, raft_peer_t *peer, raft_
     append->round = self->lead.round;
     const raft_node_info_t *node = raft_config_node (raft_core_config_now (self), peer->id);
     append->directory_id = node ? node->directory_id : 0;
+    if (!raft_peer_is_active (self, peer)) {
+        raft_core_introduce (self, message);
+    }
     peer->commit_told = self->commit;
     peer->commit_due_ns = RAFT_NEVER_NS;
     peer->owed = false;

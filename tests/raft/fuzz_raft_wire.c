@@ -36,6 +36,7 @@ static void s_check_again (raft_message_t *message, uint8_t kind)
     int rc = raft_wire_decode (peer, 1, &again);
     dt_assert (rc == 0);
     dt_assert (again->kind == message->kind);
+    dt_assert (strcmp (again->from_peer, message->from_peer) == 0);
     if (kind == RAFT_MESSAGE_APPEND) {
         dt_assert (again->append.prev_index == message->append.prev_index);
         dt_assert (!again->append.batch == !message->append.batch);

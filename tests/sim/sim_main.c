@@ -70,7 +70,7 @@ static void s_print_failure (const s_session_t *self, const char *failure)
 static void s_on_abort (int number)
 {
     (void) number;
-    s_print_failure (s_session, "an assertion failed");
+    s_print_failure (s_session, "an assertion failed, or memory was misused");
     if (s_session->expect) {
         printf ("planted bug %s found after %" PRIu64 " seeds\n", s_session->planted,
                 s_session->runs + 1);
@@ -219,6 +219,7 @@ int sim_main (const sim_program_t *program, int argc, char **argv)
     self.totals = dt_zalloc (1, program->totals_bytes);
     s_session = &self;
     signal (SIGABRT, s_on_abort);
+    signal (SIGSEGV, s_on_abort);
     int rc = s_run (&self);
     free (self.totals);
     return rc;

@@ -657,6 +657,20 @@ START_TEST (read_over_a_reset_is_safe)
 }
 END_TEST
 
+START_TEST (read_that_opens_a_file_while_its_entries_are_compacted_away_finds_nothing)
+{
+    s_append_durably (1, 3 * SEGMENT_ENTRIES, 1);
+    s_restart_behind (0, 0);
+    s_world.delay_ns[VFS_SIM_OPEN] = 10 * MS;
+    s_read (1, 40, 1);
+    s_run_for (MS);
+    s_index (LOG_WRITER_COMPACT, 2 * SEGMENT_ENTRIES);
+    s_await (LOG_WRITER_READ_DONE, 1);
+    ck_assert_int_eq (s_last (LOG_WRITER_READ_DONE)->rc, DT_ERR_NOT_FOUND);
+    ck_assert_uint_eq (s_count (LOG_WRITER_FAILED), 0);
+}
+END_TEST
+
 START_TEST (cut_on_a_full_disk_waits_for_room)
 {
     s_append_durably (1, 10, 1);
@@ -893,6 +907,8 @@ int main (void)
     tcase_add_test (one, truncate_keeps_its_order_among_appends);
     tcase_add_test (one, reset_is_answered_and_the_log_goes_on_behind_it);
     tcase_add_test (one, read_over_a_reset_is_safe);
+    tcase_add_test (one,
+                    read_that_opens_a_file_while_its_entries_are_compacted_away_finds_nothing);
     tcase_add_test (one, cut_on_a_full_disk_waits_for_room);
     tcase_add_test (one, hurry_gives_up_what_waits_for_room_and_tells_what_was_written);
     tcase_add_test (one, hurry_gives_up_a_cut_that_waits_for_room);
