@@ -109,17 +109,18 @@ static void s_release_held (raft_group_t *self)
 
 void raft_group_lose_replay (raft_group_t *self)
 {
-    self->lost = s_replaying (self);
-    while (self->lost && self->held) {
+    if (!s_replaying (self)) {
+        return;
+    }
+    self->lost = true;
+    while (self->held) {
         actor_message_t *message = self->held;
         self->held = message->next;
         s_refuse_held (self, message);
     }
     self->held_tail = &self->held;
-    if (self->lost) {
-        // What is committed behind the replay can never be answered here: the process has to end.
-        fiber_fatal (DT_ERR_DISK_FAILED, "the log failed while it was replayed");
-    }
+    // What is committed behind the replay can never be answered here: the process has to end.
+    fiber_fatal (DT_ERR_DISK_FAILED, "the log failed while it was replayed");
 }
 
 void raft_group_on_replay_read (raft_group_t *self, log_writer_read_done_t *done)
