@@ -13,19 +13,7 @@
 #include "base/dt_memory.h"
 #include "tests/raft/raft_cluster_internal.h"
 
-enum {
-    SWARM_LOSS = 1,
-    SWARM_DUPLICATE = 2,
-    SWARM_PARTITION = 4,
-    SWARM_CRASH = 8,
-    SWARM_PAUSE = 16,
-    SWARM_STALL = 32,
-    SWARM_CHANGE = 64,
-    SWARM_TRANSFER = 128,
-    SWARM_SLOW_NET = 256,
-    SWARM_REACHED = 512,
-    HEAL_SECONDS = 30,
-};
+enum { HEAL_SECONDS = 30 };
 
 void cluster_fail (cluster_t *self, const char *file, int line, const char *format, ...)
 {
@@ -139,9 +127,10 @@ void cluster_step (cluster_t *self, cluster_node_t *node, raft_event_t *event)
     self->result->steps++;
     cluster_carry_out (self, node);
     s_schedule_tick (self, node);
+    cluster_scheme_look (self, node);
 }
 
-static void s_crash (cluster_t *self, cluster_node_t *node)
+void cluster_crash (cluster_t *self, cluster_node_t *node)
 {
     if (!node->core) {
         return;
@@ -161,12 +150,12 @@ static void s_crash (cluster_t *self, cluster_node_t *node)
 
 // --- clients -------------------------------------------------------------------------------------
 
-static cluster_node_t *s_some_node (cluster_t *self, dt_random_t *random)
+cluster_node_t *cluster_some_node (cluster_t *self, dt_random_t *random)
 {
     return &self->nodes[1 + dt_random_below (random, self->nodes_count)];
 }
 
-static cluster_node_t *s_leader (cluster_t *self)
+cluster_node_t *cluster_leader (cluster_t *self)
 {
     cluster_node_t *best = NULL;
     for (unsigned id = 1; id <= self->nodes_count; id++) {
@@ -251,45 +240,6 @@ static void s_ask (cluster_t *self, cluster_node_t *node)
     self->result->lease_reads += leads && read->answered && read->mode == RAFT_READ_LINEARIZABLE;
 }
 
-static void s_change (cluster_t *self, cluster_node_t *node)
-{
-    raft_config_t target = {0};
-    for (unsigned id = 1; id <= self->nodes_count; id++) {
-        uint64_t part = dt_random_below (&self->load, 10);
-        if (part < 7) {
-            raft_node_list_add (&target.voters, id);
-        } else if (part < 9) {
-            raft_node_list_add (&target.observers, id);
-        }
-    }
-    for (unsigned id = 1; id <= self->nodes_count; id++) {
-        raft_node_info_t info = {.id = id};
-        snprintf (info.peer, sizeof info.peer, "sim://%u", id);
-        if (raft_config_is_member (&target, id)) {
-            raft_config_describe (&target, &info);
-        }
-    }
-    if (target.voters.count == 0) {
-        return;
-    }
-    raft_change_t change = {
-        .kind = (raft_change_kind_t) dt_random_below (&self->load, 3),
-        .auto_commit = dt_random_chance (&self->load, 2, 3),
-        .force = dt_random_chance (&self->load, 1, 3),
-        .target = &target,
-    };
-    if (dt_random_chance (&self->load, 1, 2)) {
-        change.kind = RAFT_CHANGE_PREPARE;
-    }
-    cluster_say (self, "change kind %d voters %u observers %u at node %u", change.kind,
-                 target.voters.count, target.observers.count, node->id);
-    node->changes_open++;
-    self->result->changes++;
-    cluster_step (
-        self, node,
-        &(raft_event_t){.kind = RAFT_EVENT_CONFIG_CHANGE, .config_change = {self, change}});
-}
-
 static void s_client (cluster_t *self)
 {
     int64_t slot = self->now_ns / (10 * MS);
@@ -302,178 +252,28 @@ static void s_client (cluster_t *self)
     for (int64_t i = slot; i < 4096; i++) {
         self->acked_at[i] = self->acked_index;
     }
-    cluster_node_t *node = dt_random_chance (&self->load, 2, 3) ? s_leader (self) : NULL;
-    node = node ? node : s_some_node (self, &self->load);
+    cluster_node_t *node = dt_random_chance (&self->load, 2, 3) ? cluster_leader (self) : NULL;
+    node = node ? node : cluster_some_node (self, &self->load);
+    const cluster_scheme_t *scheme = &self->scheme;
     if (node->core && !node->paused) {
-        if (dt_random_chance (&self->load, 1, 2)) {
+        bool spared =
+            scheme->quiet && (node->id == scheme->victim || node != cluster_leader (self));
+        if (dt_random_chance (&self->load, 1, 2) && !spared) {
             s_propose (self, node);
         } else {
-            s_ask (self, s_some_node (self, &self->load)->core ? node : node);
+            s_ask (self, cluster_some_node (self, &self->load)->core ? node : node);
         }
     }
-    cluster_node_t *other = s_some_node (self, &self->load);
+    cluster_node_t *other = cluster_some_node (self, &self->load);
     if (other->core && !other->paused && dt_random_chance (&self->load, 1, 2)) {
         s_ask (self, other);
     }
+    cluster_node_t *watched = &self->nodes[scheme->watched];
+    if (watched->core && !watched->paused) {
+        s_ask (self, watched);
+    }
     cluster_push (self, (cluster_event_t){.kind = EVENT_CLIENT},
-                  (int64_t) dt_random_between (&self->load, MS, 40 * MS));
-}
-
-// --- faults --------------------------------------------------------------------------------------
-
-static void s_partition (cluster_t *self)
-{
-    memset (self->cut, 0, sizeof self->cut);
-    uint64_t kind = dt_random_below (&self->faults, 6);
-    unsigned n = self->nodes_count;
-    unsigned one = 1 + (unsigned) dt_random_below (&self->faults, n);
-    for (unsigned a = 1; a <= n; a++) {
-        for (unsigned b = 1; b <= n; b++) {
-            bool cut = false;
-            switch (kind) {
-            case 0: // isolate one
-                cut = a == one || b == one;
-                break;
-            case 1: // in halves
-                cut = (a <= n / 2) != (b <= n / 2);
-                break;
-            case 2: // one cannot be heard
-                cut = a == one;
-                break;
-            case 3: // one hears nothing
-                cut = b == one;
-                break;
-            case 4: // a bridge
-                cut = (a < one && b > one) || (a > one && b < one);
-                break;
-            default: // whatever
-                cut = dt_random_chance (&self->faults, 1, 4);
-            }
-            self->cut[a][b] = cut && a != b;
-        }
-    }
-    cluster_say (self, "partition kind %u around %u", (unsigned) kind, one);
-}
-
-static void s_crash_for_a_while (cluster_t *self, cluster_node_t *node)
-{
-    if (!node->core) {
-        return;
-    }
-    s_crash (self, node);
-    if (node->log.count > 2 && dt_random_chance (&self->faults, 1, 6) &&
-        cluster_log_last (&node->log) > node->snapshot.index + 1) {
-        // Rot: the log's end is lost, and it is known that something is.
-        raft_index_t last = cluster_log_last (&node->log);
-        raft_index_t from = dt_random_between (&self->faults, node->snapshot.index + 1, last);
-        from = from > node->log.first ? from : node->log.first + 1;
-        bool others_sound = true; // a minority only: two damaged disks may lose what is committed
-        for (unsigned id = 1; id <= self->nodes_count; id++) {
-            others_sound = others_sound && self->nodes[id].lost_until == 0;
-        }
-        bool spared = self->swarm & SWARM_CHANGE; // or two voters might be all there are
-        if (others_sound && !spared && from <= last && self->bootstrap.voters.count >= 3) {
-            cluster_say (self, "node %u loses %lu..%lu", node->id, from, last);
-            cluster_log_cut (&node->log, from);
-            node->lost_until = last;
-        }
-    }
-    cluster_push (self,
-                  (cluster_event_t){.kind = EVENT_RESTART, .node = node->id, .life = node->life},
-                  (int64_t) dt_random_between (&self->faults, MS, 3000 * MS));
-}
-
-static void s_pause (cluster_t *self, cluster_node_t *node)
-{
-    node->paused = true;
-    cluster_say (self, "pause node %u", node->id);
-    cluster_push (self,
-                  (cluster_event_t){.kind = EVENT_RESUME, .node = node->id, .life = node->life},
-                  (int64_t) dt_random_between (&self->faults, 10 * MS, 4000 * MS));
-}
-
-static void s_tell_stalled (cluster_t *self, cluster_node_t *node, bool on)
-{
-    cluster_step (self, node,
-                  &(raft_event_t){.kind = RAFT_EVENT_DISK_STALLED, .disk_stalled.on = on});
-}
-
-static void s_stall (cluster_t *self, cluster_node_t *node)
-{
-    node->stalled = true;
-    if (dt_random_chance (&self->faults, 1, 2)) {
-        s_tell_stalled (self, node, true); // else it ends before anybody is told
-    }
-    cluster_push (self,
-                  (cluster_event_t){.kind = EVENT_UNSTALL, .node = node->id, .life = node->life},
-                  (int64_t) dt_random_between (&self->faults, 10 * MS, 3000 * MS));
-}
-
-static void s_transfer (cluster_t *self, cluster_node_t *node)
-{
-    node->transfers_open++;
-    self->result->transfers++;
-    raft_node_id_t target = (raft_node_id_t) dt_random_below (&self->faults, self->nodes_count + 1);
-    cluster_say (self, "transfer from %u to %u", node->id, target);
-    cluster_step (
-        self, node,
-        &(raft_event_t){.kind = RAFT_EVENT_TRANSFER,
-                        .transfer = {self, target, cluster_clock_ns (self, node) + 2000 * MS}});
-}
-
-static void s_fault (cluster_t *self)
-{
-    cluster_node_t *node = s_some_node (self, &self->faults);
-    cluster_node_t *leader = s_leader (self);
-    if (leader && dt_random_chance (&self->faults, 1, 2)) {
-        node = leader;
-    }
-    bool up = node->core && !node->paused;
-    switch (1U << dt_random_below (&self->faults, 11) & self->swarm) {
-    case SWARM_PARTITION:
-        if (dt_random_chance (&self->faults, 1, 2)) {
-            memset (self->cut, 0, sizeof self->cut);
-        } else {
-            s_partition (self);
-        }
-        break;
-    case SWARM_CRASH:
-        s_crash_for_a_while (self, node);
-        break;
-    case SWARM_PAUSE:
-        if (up) {
-            s_pause (self, node);
-        }
-        break;
-    case SWARM_STALL:
-        if (up && !node->stalled) {
-            s_stall (self, node);
-        }
-        break;
-    case SWARM_CHANGE:
-        if (up) {
-            s_change (self, node);
-        }
-        break;
-    case SWARM_TRANSFER:
-        if (up) {
-            s_transfer (self, node);
-        }
-        break;
-    case SWARM_REACHED:
-        if (up) {
-            cluster_step (self, node,
-                          &(raft_event_t){
-                              .kind = RAFT_EVENT_PEER_REACHED,
-                              .peer_reached.node = s_some_node (self, &self->faults)->id,
-                          });
-        }
-        break;
-    default:
-        break;
-    }
-    cluster_push (self, (cluster_event_t){.kind = EVENT_FAULT},
-                  (int64_t) dt_random_between (&self->faults, 5 * MS, 600 * MS));
+                  (int64_t) dt_random_between (&self->load, MS, (scheme->hasty ? 4 : 40) * MS));
 }
 
 // --- what happens --------------------------------------------------------------------------------
@@ -597,9 +397,15 @@ static void s_event (cluster_t *self, cluster_event_t *event)
         s_client (self);
         return;
     }
+    if (event->kind == EVENT_SCHEME) {
+        if (!self->healing) {
+            cluster_scheme_event (self, event);
+        }
+        return;
+    }
     if (event->kind == EVENT_FAULT) {
         if (!self->healing) {
-            s_fault (self);
+            cluster_fault (self);
         }
         return;
     }
@@ -611,7 +417,7 @@ static void s_event (cluster_t *self, cluster_event_t *event)
         node->paused = false;
     } else if (event->kind == EVENT_UNSTALL && !void_life && node->core) {
         node->stalled = false;
-        s_tell_stalled (self, node, false);
+        cluster_tell_stalled (self, node, false);
         cluster_disk_flushed (self, node); // whatever waited begins
     } else if (void_life || !node->core) {
         s_drop (event);
@@ -626,6 +432,8 @@ static void s_heal (cluster_t *self)
 {
     cluster_say (self, "heal");
     self->healing = true;
+    self->scheme = (cluster_scheme_t){.timeout_ms = self->scheme.timeout_ms,
+                                      .drift_permille = self->scheme.drift_permille};
     memset (self->cut, 0, sizeof self->cut);
     self->delay_ns = 2 * MS;
     for (unsigned id = 1; id <= self->nodes_count; id++) {
@@ -636,7 +444,7 @@ static void s_heal (cluster_t *self)
             cluster_start (self, node);
         } else if (node->stalled) {
             node->stalled = false;
-            s_tell_stalled (self, node, false);
+            cluster_tell_stalled (self, node, false);
             cluster_disk_flushed (self, node);
         }
     }
@@ -650,6 +458,7 @@ static void s_set_up (cluster_t *self)
     dt_random_init_stream (&self->faults, seed, "faults");
     dt_random_init_stream (&self->load, seed, "load");
     dt_random_init_stream (&self->seeds, seed, "seeds");
+    dt_random_init_stream (&self->plot, seed, "plot");
     self->shadow.first = 1;
     self->next_id = 1;
     self->ids_capacity = 1024;
@@ -662,16 +471,24 @@ static void s_set_up (cluster_t *self)
         self->swarm & SWARM_LOSS ? (unsigned) dt_random_below (&self->faults, 200) : 0;
     self->duplicate_permille =
         self->swarm & SWARM_DUPLICATE ? (unsigned) dt_random_below (&self->faults, 100) : 0;
+    cluster_scheme_draw (self);
     self->delay_ns = self->swarm & SWARM_SLOW_NET ? 100 * MS : 2 * MS;
     unsigned voters = self->nodes_count > 3 && dt_random_chance (&self->seeds, 1, 3)
                           ? self->nodes_count - 1
                           : self->nodes_count;
+    if (self->scheme.kind == SCHEME_REPLACE) {
+        voters = (self->nodes_count + 1) / 2;
+    }
     for (unsigned id = 1; id <= self->nodes_count; id++) {
         raft_node_list_add (id <= voters ? &self->bootstrap.voters : &self->bootstrap.observers,
                             id);
         raft_node_info_t info = {.id = id};
         snprintf (info.peer, sizeof info.peer, "sim://%u", id);
         raft_config_describe (&self->bootstrap, &info);
+    }
+    if (self->options.drift_permille_max == 0) {
+        self->options.drift_permille_max =
+            self->scheme.drift_permille ? self->scheme.drift_permille : 10;
     }
     uint64_t drift = self->options.drift_permille_max * 500; // ppm, each way: the difference counts
     for (unsigned id = 1; id <= self->nodes_count; id++) {
@@ -684,9 +501,14 @@ static void s_set_up (cluster_t *self)
         node->clock_ns = (int64_t) dt_random_between (&self->seeds, 1, 1000000) * MS;
         node->drift_ppm =
             (int64_t) dt_random_between (&self->seeds, 0, 2 * drift) - (int64_t) drift;
+        if (self->scheme.drift_permille > 0) { // at the bound, rather
+            node->drift_ppm =
+                dt_random_chance (&self->plot, 1, 2) ? (int64_t) drift : -(int64_t) drift;
+        }
         raft_effects_init (&node->effects);
         cluster_start (self, node);
     }
+    cluster_scheme_begin (self);
     cluster_push (self, (cluster_event_t){.kind = EVENT_CLIENT}, MS);
     cluster_push (self, (cluster_event_t){.kind = EVENT_FAULT}, 500 * MS);
 }
@@ -732,9 +554,6 @@ void raft_cluster_run (const raft_cluster_options_t *options, raft_cluster_resul
     *result = (raft_cluster_result_t){0};
     self->options = *options;
     self->result = result;
-    if (self->options.drift_permille_max == 0) {
-        self->options.drift_permille_max = 10;
-    }
     s_set_up (self);
     int64_t seconds = options->seconds ? options->seconds : 20;
     s_run_until (self, seconds * 1000 * MS);

@@ -28,10 +28,52 @@ static const cluster_entry_t *s_entry_at (const cluster_t *self, const cluster_n
     return found;
 }
 
+// Whether a node's disk has an entry, or knows that it had it before it rotted.
+static bool s_is_durable (const cluster_node_t *node, raft_index_t index, raft_term_t term)
+{
+    const cluster_entry_t *entry = cluster_log_at (&node->log, index);
+    return index <= node->snapshot.index || index <= node->lost_until ||
+           (entry && entry->term == term);
+}
+
+static void s_check_majority (cluster_t *self, const raft_node_list_t *voters, raft_index_t index,
+                              raft_term_t term)
+{
+    unsigned have = 0;
+    for (uint32_t i = 0; i < voters->count; i++) {
+        have += s_is_durable (&self->nodes[voters->ids[i]], index, term);
+    }
+    CLUSTER_RULE (self, have > voters->count / 2,
+                  "entry %lu of term %lu is committed and on %u of %u disks [RAFT-5]", index, term,
+                  have, voters->count);
+}
+
+// A leader commits up to an entry of its own term, which a majority of each half has on disk.
+static void s_check_commit_of_leader (cluster_t *self, cluster_node_t *node,
+                                      const raft_status_t *status)
+{
+    cluster_entry_t buffer;
+    const cluster_entry_t *entry = s_entry_at (self, node, status->commit, &buffer);
+    raft_term_t term = status->hard_state.term;
+    CLUSTER_RULE (self, entry && entry->term == term,
+                  "leader %u of term %lu commits %lu of term %lu by counting [RAFT-6]", node->id,
+                  term, status->commit, entry ? entry->term : 0);
+    if (entry) {
+        const raft_config_t *config = &raft_core_config (node->core)->config;
+        s_check_majority (self, &config->voters, status->commit, entry->term);
+        if (raft_config_is_joint (config)) {
+            s_check_majority (self, &config->next_voters, status->commit, entry->term);
+        }
+    }
+}
+
 // Entries that became committed, by what this node says, are the ones committed everywhere.
 static void s_check_commit (cluster_t *self, cluster_node_t *node, const raft_status_t *status)
 {
     CLUSTER_CHECK (self, status->commit >= node->commit_seen, "node %u: commit falls", node->id);
+    if (status->role == RAFT_LEADER && status->commit > node->commit_seen) {
+        s_check_commit_of_leader (self, node, status);
+    }
     raft_index_t index = node->commit_seen + 1;
     if (index < status->first) {
         index = status->first;
@@ -62,6 +104,46 @@ static void s_check_commit (cluster_t *self, cluster_node_t *node, const raft_st
     node->commit_seen = status->commit;
 }
 
+static void s_check_votes (cluster_t *self, const cluster_node_t *node,
+                           const raft_node_list_t *voters, raft_term_t term)
+{
+    unsigned votes = 0;
+    for (uint32_t i = 0; i < voters->count; i++) {
+        raft_node_id_t id = voters->ids[i];
+        votes += id == node->id || self->votes[id][term] == node->id;
+    }
+    CLUSTER_RULE (self, votes > voters->count / 2,
+                  "node %u leads term %lu by %u of %u votes [RAFT-5]", node->id, term, votes,
+                  voters->count);
+}
+
+// Nobody else may answer reads by a lease when a leader begins [LEASE-1, 2, 3].
+static void s_check_leases (cluster_t *self, const cluster_node_t *node, raft_term_t term)
+{
+    for (unsigned id = 1; id <= self->nodes_count; id++) {
+        const cluster_node_t *other = &self->nodes[id];
+        if (other == node || !other->core || other->role != RAFT_LEADER) {
+            continue;
+        }
+        raft_status_t status;
+        raft_core_status (other->core, &status);
+        bool alone = raft_config_is_sole_voter (&raft_core_config (other->core)->config, id);
+        CLUSTER_RULE (self, !alone && status.lease_until_ns <= cluster_clock_ns (self, other),
+                      "node %u begins term %lu while node %u has a lease in term %lu", node->id,
+                      term, id, status.hard_state.term);
+    }
+}
+
+static void s_check_begin (cluster_t *self, const cluster_node_t *node, raft_term_t term)
+{
+    const raft_config_t *config = &raft_core_config (node->core)->config;
+    s_check_votes (self, node, &config->voters, term);
+    if (raft_config_is_joint (config)) {
+        s_check_votes (self, node, &config->next_voters, term);
+    }
+    s_check_leases (self, node, term);
+}
+
 void cluster_check_step (cluster_t *self, cluster_node_t *node)
 {
     raft_core_check (node->core);
@@ -74,6 +156,7 @@ void cluster_check_step (cluster_t *self, cluster_node_t *node)
         if (self->leaders[term] == 0) {
             self->leaders[term] = node->id;
             self->result->elections++;
+            s_check_begin (self, node, term);
         }
         CLUSTER_CHECK (self, self->leaders[term] == node->id, "term %lu has leaders %u and %u",
                        term, self->leaders[term], node->id);

@@ -300,6 +300,8 @@ void cluster_start (cluster_t *self, cluster_node_t *node)
         .log_retain_bytes = dt_random_chance (&self->seeds, 1, 2) ? 1000 : 100000,
         .append_bytes_max = dt_random_chance (&self->seeds, 1, 3) ? 300 : 0,
         .in_flight_appends_max = dt_random_chance (&self->seeds, 1, 3) ? 2 : 0,
+        .election_timeout_ms = self->scheme.timeout_ms,
+        .clock_drift_permille = self->scheme.drift_permille,
         .snapshot_retry_ms = 500,
         .catch_up_entries = 20,
         .seed = dt_random_next (&self->seeds),

@@ -13,6 +13,20 @@
 
 enum { IDS_MAX = RAFT_CLUSTER_NODES_MAX + 1, TERMS_MAX = 4096 };
 
+// Faults at random.
+enum {
+    SWARM_LOSS = 1,
+    SWARM_DUPLICATE = 2,
+    SWARM_PARTITION = 4,
+    SWARM_CRASH = 8,
+    SWARM_PAUSE = 16,
+    SWARM_STALL = 32,
+    SWARM_CHANGE = 64,
+    SWARM_TRANSFER = 128,
+    SWARM_SLOW_NET = 256,
+    SWARM_REACHED = 512,
+};
+
 // An entry as a disk holds it.
 typedef struct {
     raft_term_t term;
@@ -124,6 +138,7 @@ typedef enum {
     EVENT_UNSTALL,
     EVENT_CLIENT,
     EVENT_FAULT,
+    EVENT_SCHEME,
 } cluster_event_kind_t;
 
 typedef struct {
@@ -137,10 +152,36 @@ typedef struct {
     void *pointer; // DELIVER: peer_message_t; SENT: cluster_snapshot_t
 } cluster_event_t;
 
+// Faults that aim at what just happened.
+typedef enum {
+    SCHEME_NONE,
+    SCHEME_BLIND,    // a voter stops hearing the leader, then the leader is alone
+    SCHEME_FREEZE,   // the leader stands still with answers on their way, and wakes up alone
+    SCHEME_FIGURE_8, // whoever begins to lead is cut off in the middle of its first appends
+    SCHEME_REPLACE,  // most voters are replaced, and old and new are cut apart
+    SCHEMES
+} cluster_scheme_kind_t;
+
+typedef struct {
+    cluster_scheme_kind_t kind;
+    uint64_t plan;                           // number of the event that is planned
+    unsigned phase;                          // of the kind's own
+    raft_node_id_t victim;                   // the leader it is about; 0: none
+    raft_node_id_t other;                    // BLIND: who does not hear it
+    raft_node_id_t watched;                  // clients read there whenever they come; 0: nowhere
+    bool quiet;                              // the victim gets no proposals
+    bool hasty;                              // clients come every few milliseconds
+    raft_term_t term;                        // FIGURE_8: of the last leader cut off
+    raft_node_list_t old_voters, new_voters; // REPLACE
+    uint32_t timeout_ms;                     // the cores' election timeout; 0: the default
+    uint32_t drift_permille;                 // what the cores are told; 0: the default
+} cluster_scheme_t;
+
 typedef struct {
     raft_cluster_options_t options;
     raft_cluster_result_t *result;
-    dt_random_t net, disk, faults, load, seeds;
+    dt_random_t net, disk, faults, load, seeds, plot;
+    cluster_scheme_t scheme;
     int64_t now_ns;
     uint64_t hash;
 
@@ -180,6 +221,9 @@ typedef struct {
             CLUSTER_FAIL (self, __VA_ARGS__);                                                      \
         }                                                                                          \
     } while (0)
+// A rule of raft whose violation need not show outside.
+#define CLUSTER_RULE(self, condition, ...)                                                         \
+    CLUSTER_CHECK (self, (self)->options.effects_only || (condition), __VA_ARGS__)
 
 // raft_cluster.c
 void cluster_fail (cluster_t *self, const char *file, int line, const char *format, ...)
@@ -189,6 +233,21 @@ void cluster_note (cluster_t *self, uint64_t word);
 void cluster_push (cluster_t *self, cluster_event_t event, int64_t delay_ns);
 void cluster_step (cluster_t *self, cluster_node_t *node, raft_event_t *event);
 int64_t cluster_clock_ns (const cluster_t *self, const cluster_node_t *node);
+void cluster_crash (cluster_t *self, cluster_node_t *node);
+cluster_node_t *cluster_some_node (cluster_t *self, dt_random_t *random);
+cluster_node_t *cluster_leader (cluster_t *self); // of the highest term; NULL: nobody leads
+
+// raft_cluster_faults.c
+void cluster_fault (cluster_t *self); // one, and the next one is planned
+void cluster_tell_stalled (cluster_t *self, cluster_node_t *node, bool on);
+void cluster_change (cluster_t *self, cluster_node_t *node, const raft_change_t *change);
+void cluster_describe (raft_config_t *config, unsigned nodes); // give its members addresses
+
+// raft_cluster_schemes.c
+void cluster_scheme_draw (cluster_t *self);  // before the nodes are made
+void cluster_scheme_begin (cluster_t *self); // once they are
+void cluster_scheme_event (cluster_t *self, const cluster_event_t *event); // its time has come
+void cluster_scheme_look (cluster_t *self, cluster_node_t *node);          // after a node's step
 
 // raft_cluster_disk.c
 void cluster_log_free (cluster_log_t *log);

@@ -33,7 +33,8 @@ static int s_usage (void)
 {
     fprintf (stderr,
              "usage: raft_cluster_run [--seed N] [--seeds COUNT] [--seconds N] [--nodes N]\n"
-             "                        [--drift PERMILLE] [--planted NAME] [--once] [--verbose]\n");
+             "                        [--drift PERMILLE] [--plain] [--effects-only]\n"
+             "                        [--planted NAME] [--once] [--verbose]\n");
     return 2;
 }
 
@@ -76,6 +77,10 @@ int main (int argc, char **argv)
             }
         } else if (strcmp (argv[i], "--once") == 0) {
             once = true;
+        } else if (strcmp (argv[i], "--plain") == 0) {
+            options.plain = true;
+        } else if (strcmp (argv[i], "--effects-only") == 0) {
+            options.effects_only = true;
         } else if (strcmp (argv[i], "--verbose") == 0) {
             options.verbose = true;
         } else {
