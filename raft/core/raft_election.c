@@ -221,16 +221,30 @@ static const char *s_may_not_campaign (const raft_core_t *self)
     if (self->disk_stalled && !raft_core_is_alone (self)) {
         return "the disk stalls"; // it would have to give up leading at once
     }
-    return self->now_ns < self->bound_until_ns && !raft_core_is_alone (self)
-               ? "bound by what an earlier life may have promised"
-               : NULL;
+    return self->now_ns < self->bound_until_ns ? "bound by what an earlier life may have promised"
+                                               : NULL;
+}
+
+// Whether this node was the only voter for as long as it knows: no earlier life promised anything.
+// The latest configuration does not say that: it may have come from a leader that leaves, whose
+// lease rests on this node's promise until it hears that the configuration is committed.
+static bool s_was_always_alone (const raft_core_t *self)
+{
+    const raft_config_at_t *at = self->configs ? raft_config_stack_latest (self->configs) : NULL;
+    while (at && raft_config_is_sole_voter (&at->config, self->options.node_id)) {
+        if (at->index <= raft_config_stack_floor (self->configs)) {
+            return true;
+        }
+        at = raft_config_stack_at (self->configs, at->index - 1);
+    }
+    return false;
 }
 
 void raft_election_start (raft_core_t *self, const raft_event_t *event, raft_effects_t *effects)
 {
     (void) event;
     self->started = true;
-    if (raft_core_is_alone (self)) {
+    if (s_was_always_alone (self)) {
         if (!s_may_not_campaign (self)) {
             s_campaign (self, false, effects);
         }

@@ -99,7 +99,10 @@ static void s_stage_at_leader (raft_core_t *self, raft_pending_read_t *read)
         return;
     }
     read->stage = RAFT_STAGE_ROUND;
-    read->number = lead->round + (dt_planted (DT_PLANTED_READ_ROUND_REUSED) ? 0 : 1);
+    read->number = lead->round + 1;
+    if (dt_planted (DT_PLANTED_READ_ROUND_REUSED)) {
+        read->number = lead->read_round; // of those who asked before
+    }
 }
 
 // 0 and the stage the read begins in, or why it is refused.
