@@ -29,6 +29,14 @@ void cluster_fail (cluster_t *self, const char *file, int line, const char *form
 
 void cluster_say (cluster_t *self, const char *format, ...)
 {
+    if (self->text) {
+        char line[400];
+        va_list arguments;
+        va_start (arguments, format);
+        vsnprintf (line, sizeof line, format, arguments);
+        va_end (arguments);
+        dt_buffer_printf (self->text, "  %s\n", line + strspn (line, " "));
+    }
     if (!self->options.verbose) {
         return;
     }
@@ -173,11 +181,11 @@ static void s_keep (void *origin)
     (void) origin; // the list of proposals owns it
 }
 
-static void s_propose (cluster_t *self, cluster_node_t *node)
+void cluster_propose (cluster_t *self, cluster_node_t *node, uint32_t count)
 {
     cluster_proposal_t *proposal = dt_zalloc (1, sizeof *proposal);
     proposal->id = self->next_id;
-    proposal->count = (uint32_t) dt_random_between (&self->load, 1, 6);
+    proposal->count = count;
     proposal->node = node->id;
     proposal->life = node->life;
     self->next_id += proposal->count;
@@ -209,12 +217,12 @@ static raft_index_t s_acked_before (const cluster_t *self, int64_t ago_ns)
     return slot < 0 ? 0 : self->acked_at[slot < 4096 ? slot : 4095];
 }
 
-static void s_ask (cluster_t *self, cluster_node_t *node)
+void cluster_ask (cluster_t *self, cluster_node_t *node, raft_read_mode_t mode)
 {
     cluster_read_t *read = dt_zalloc (1, sizeof *read);
     read->node = node->id;
     read->life = node->life;
-    read->mode = (raft_read_mode_t) dt_random_below (&self->load, 3);
+    read->mode = mode;
     read->bar = self->acked_index;
     if (read->mode == RAFT_READ_STALE) {
         read->age_ms_max = dt_random_chance (&self->load, 1, 2)
@@ -240,6 +248,11 @@ static void s_ask (cluster_t *self, cluster_node_t *node)
     self->result->lease_reads += leads && read->answered && read->mode == RAFT_READ_LINEARIZABLE;
 }
 
+static void s_ask (cluster_t *self, cluster_node_t *node)
+{
+    cluster_ask (self, node, (raft_read_mode_t) dt_random_below (&self->load, 3));
+}
+
 static void s_client (cluster_t *self)
 {
     int64_t slot = self->now_ns / (10 * MS);
@@ -259,7 +272,7 @@ static void s_client (cluster_t *self)
         bool spared =
             scheme->quiet && (node->id == scheme->victim || node != cluster_leader (self));
         if (dt_random_chance (&self->load, 1, 2) && !spared) {
-            s_propose (self, node);
+            cluster_propose (self, node, (uint32_t) dt_random_between (&self->load, 1, 6));
         } else {
             s_ask (self, cluster_some_node (self, &self->load)->core ? node : node);
         }
@@ -450,7 +463,7 @@ static void s_heal (cluster_t *self)
     }
 }
 
-static void s_set_up (cluster_t *self)
+void cluster_set_up (cluster_t *self)
 {
     uint64_t seed = self->options.seed;
     dt_random_init_stream (&self->net, seed, "net");
@@ -466,7 +479,7 @@ static void s_set_up (cluster_t *self)
     static const unsigned sizes[] = {3, 3, 3, 5, 5, 4, 7, 2, 1};
     self->nodes_count =
         self->options.nodes ? self->options.nodes : sizes[dt_random_below (&self->seeds, 9)];
-    self->swarm = (unsigned) dt_random_next (&self->faults);
+    self->swarm = self->text ? 0 : (unsigned) dt_random_next (&self->faults);
     self->loss_permille =
         self->swarm & SWARM_LOSS ? (unsigned) dt_random_below (&self->faults, 200) : 0;
     self->duplicate_permille =
@@ -476,7 +489,9 @@ static void s_set_up (cluster_t *self)
     unsigned voters = self->nodes_count > 3 && dt_random_chance (&self->seeds, 1, 3)
                           ? self->nodes_count - 1
                           : self->nodes_count;
-    if (self->scheme.kind == SCHEME_REPLACE) {
+    if (self->text) {
+        voters = self->voters;
+    } else if (self->scheme.kind == SCHEME_REPLACE) {
         voters = (self->nodes_count + 1) / 2;
     }
     for (unsigned id = 1; id <= self->nodes_count; id++) {
@@ -505,15 +520,19 @@ static void s_set_up (cluster_t *self)
             node->drift_ppm =
                 dt_random_chance (&self->plot, 1, 2) ? (int64_t) drift : -(int64_t) drift;
         }
+        node->drift_ppm = self->text ? 0 : node->drift_ppm;
         raft_effects_init (&node->effects);
         cluster_start (self, node);
+    }
+    if (self->text) {
+        return; // what happens is written
     }
     cluster_scheme_begin (self);
     cluster_push (self, (cluster_event_t){.kind = EVENT_CLIENT}, MS);
     cluster_push (self, (cluster_event_t){.kind = EVENT_FAULT}, 500 * MS);
 }
 
-static void s_tear_down (cluster_t *self)
+void cluster_tear_down (cluster_t *self)
 {
     while (self->events_count > 0) {
         s_drop (&self->events[--self->events_count]);
@@ -539,7 +558,7 @@ static void s_tear_down (cluster_t *self)
     free (self->fates);
 }
 
-static void s_run_until (cluster_t *self, int64_t end_ns)
+void cluster_run_until (cluster_t *self, int64_t end_ns)
 {
     while (self->events_count > 0 && self->events[0].at_ns <= end_ns) {
         cluster_event_t event = s_pop (self);
@@ -554,11 +573,11 @@ void raft_cluster_run (const raft_cluster_options_t *options, raft_cluster_resul
     *result = (raft_cluster_result_t){0};
     self->options = *options;
     self->result = result;
-    s_set_up (self);
+    cluster_set_up (self);
     int64_t seconds = options->seconds ? options->seconds : 20;
-    s_run_until (self, seconds * 1000 * MS);
+    cluster_run_until (self, seconds * 1000 * MS);
     s_heal (self);
-    s_run_until (self, (seconds + HEAL_SECONDS) * 1000 * MS);
+    cluster_run_until (self, (seconds + HEAL_SECONDS) * 1000 * MS);
     // The load stops; what is under way ends.
     uint32_t kept = 0;
     for (uint32_t i = 0; i < self->events_count; i++) {
@@ -583,9 +602,9 @@ void raft_cluster_run (const raft_cluster_options_t *options, raft_cluster_resul
         }
         self->events[place] = moved;
     }
-    s_run_until (self, (seconds + HEAL_SECONDS + 8) * 1000 * MS);
+    cluster_run_until (self, (seconds + HEAL_SECONDS + 8) * 1000 * MS);
     cluster_check_end (self);
     result->trace_hash = self->hash;
-    s_tear_down (self);
+    cluster_tear_down (self);
     free (self);
 }

@@ -214,6 +214,10 @@ void cluster_check_read (cluster_t *self, cluster_node_t *node, cluster_read_t *
     CLUSTER_CHECK (self, !read->answered, "a read is answered twice");
     read->answered = true;
     self->result->reads += rc == 0;
+    if (self->text) {
+        cluster_say (self, "node %u answers a read %s, applied %lu", node->id, dt_error_name (rc),
+                     node->handed);
+    }
     if (rc != 0) {
         return;
     }

@@ -248,6 +248,10 @@ void cluster_disk_crash (cluster_t *self, cluster_node_t *node)
 static void s_trace (void *argument, dt_log_level_t level, const char *line)
 {
     (void) level;
+    const cluster_t *self = argument;
+    if (self->text && strstr (line, ": follow ")) {
+        return; // too often to be read
+    }
     cluster_say (argument, "    %s", line);
 }
 
@@ -305,8 +309,9 @@ void cluster_start (cluster_t *self, cluster_node_t *node)
         .snapshot_retry_ms = 500,
         .catch_up_entries = 20,
         .seed = dt_random_next (&self->seeds),
-        .trace = self->options.verbose ? s_trace : NULL,
+        .trace = self->options.verbose || self->text ? s_trace : NULL,
         .trace_argument = self,
+        .trace_level = self->text ? DT_LOG_INFO : DT_LOG_DEBUG,
         .recovered =
             {
                 .hard_state = node->hard_state,

@@ -187,6 +187,9 @@ static void s_install (cluster_t *self, cluster_node_t *node, const raft_effect_
 static void s_note_status (cluster_t *self, cluster_node_t *node, const raft_effect_t *effect)
 {
     node->role = effect->status.role;
+    if (self->text && node->role != RAFT_LEADER) {
+        return; // a script's reader has the trace
+    }
     cluster_say (self, "  node %u is %s%s term %lu leader %u", node->id,
                  raft_role_name (effect->status.role), effect->status.ready ? " ready" : "",
                  effect->status.term, effect->status.leader);

@@ -4,6 +4,7 @@
 #define RAFT_CLUSTER_INTERNAL_H
 
 #include "base/dt_blob.h"
+#include "base/dt_buffer.h"
 #include "base/dt_random.h"
 #include "raft/core/raft_core.h"
 #include "raft/raft_wire.h"
@@ -190,9 +191,11 @@ typedef struct {
     uint64_t event_number;
 
     unsigned nodes_count;
+    unsigned voters;               // a script's
     cluster_node_t nodes[IDS_MAX]; // by id
     raft_config_t bootstrap;
-    bool healing; // liveness phase: no faults any more
+    bool healing;      // liveness phase: no faults any more
+    dt_buffer_t *text; // a script's: what is said goes here; NULL: nobody wrote a script
 
     bool cut[IDS_MAX][IDS_MAX]; // from, to
     unsigned loss_permille, duplicate_permille;
@@ -236,6 +239,12 @@ int64_t cluster_clock_ns (const cluster_t *self, const cluster_node_t *node);
 void cluster_crash (cluster_t *self, cluster_node_t *node);
 cluster_node_t *cluster_some_node (cluster_t *self, dt_random_t *random);
 cluster_node_t *cluster_leader (cluster_t *self); // of the highest term; NULL: nobody leads
+
+void cluster_set_up (cluster_t *self);
+void cluster_run_until (cluster_t *self, int64_t end_ns);
+void cluster_tear_down (cluster_t *self);
+void cluster_propose (cluster_t *self, cluster_node_t *node, uint32_t count);
+void cluster_ask (cluster_t *self, cluster_node_t *node, raft_read_mode_t mode);
 
 // raft_cluster_faults.c
 void cluster_fault (cluster_t *self); // one, and the next one is planned

@@ -15,6 +15,8 @@
 //     snapshot_take request= | snapshot_saved index= term= [bytes=] | snapshot_failed | disk_failed
 //     disk_full on=0|1 | disk_stalled on=0|1
 //
+// A file that begins with "nodes" is a script for several cores: see raft_cluster_script.h.
+//
 // Every event may have at=ms, the time from then on (which starts at 1000).
 
 #include <stdio.h>
@@ -23,6 +25,7 @@
 #include "base/dt_assert.h"
 #include "base/dt_error.h"
 #include "base/dt_memory.h"
+#include "tests/raft/raft_cluster_script.h"
 #include "tests/raft/raft_print.h"
 
 enum {
@@ -31,10 +34,11 @@ enum {
 };
 
 typedef struct {
-    raft_core_t *core;      // NULL before the first "new"
-    raft_effects_t effects; // of the event being run
-    uint64_t now_ms;        // of the script
-    dt_buffer_t text;       // the file as it should be
+    raft_core_t *core;             // NULL before the first "new"
+    raft_effects_t effects;        // of the event being run
+    uint64_t now_ms;               // of the script
+    dt_buffer_t text;              // the file as it should be
+    raft_cluster_script_t *script; // of several nodes; NULL: of one
 } scenario_t;
 
 static void s_trace (void *argument, dt_log_level_t level, const char *line)
@@ -217,6 +221,12 @@ static bool s_event_kind (const char *line, raft_event_kind_t *kind)
 // Run one script line. False: nobody knows what it means.
 static bool s_run_line (scenario_t *self, const char *line)
 {
+    if (strncmp (line, "nodes ", 6) == 0 && !self->script) {
+        self->script = raft_cluster_script_new (&self->text);
+    }
+    if (self->script) {
+        return raft_cluster_script_line (self->script, line);
+    }
     self->now_ms = s_number (line, "at", self->now_ms);
     if (strncmp (line, "new", 3) == 0) {
         s_new (self, line);
@@ -303,6 +313,7 @@ static int s_run_file (const char *path, bool rewrite)
     }
     fclose (file);
     raft_core_destroy (&scenario.core);
+    raft_cluster_script_destroy (&scenario.script);
     raft_effects_deinit (&scenario.effects);
     dt_buffer_deinit (&scenario.text);
     return rc;
