@@ -64,6 +64,11 @@ static uint64_t s_digest (const raft_machine_t *self)
     return dtkv_store_digest (s_of_const (self)->store);
 }
 
+static uint64_t s_due_ms (const raft_machine_t *self)
+{
+    return dtkv_store_due_ms (s_of_const (self)->store);
+}
+
 static uint32_t s_status (const raft_machine_t *self, dt_buffer_t *map)
 {
     const dtkv_store_t *store = s_of_const (self)->store;
@@ -132,6 +137,7 @@ static const raft_machine_ops_t s_ops = {
     .read = s_read,
     .applied = s_applied,
     .digest = s_digest,
+    .due_ms = s_due_ms,
     .status = s_status,
     .snapshot_begin = s_snapshot_begin,
     .snapshot_next = s_snapshot_next,
@@ -164,4 +170,5 @@ void dtkv_machine_limits (const dtkv_limits_t *limits, protocol_limits_t *told)
     told->batch_items_max = limits->batch_items_max;
     told->sessions_max = limits->sessions_max;
     told->session_replies_max = limits->session_replies_max;
+    told->session_nodes_max = limits->session_nodes_max;
 }

@@ -97,13 +97,17 @@ static void s_on_persisted (raft_group_t *self, const log_writer_persist_t *pers
                            });
 }
 
-static void s_on_applied (raft_group_t *self, uint64_t index)
+static void s_on_applied (raft_group_t *self, const machine_applied_t *applied)
 {
     if (self->install_index > 0) {
         return; // of the state that is being replaced
     }
-    self->applied = index;
-    raft_group_step (self, &(raft_event_t){.kind = RAFT_EVENT_APPLIED, .applied.index = index});
+    self->applied = applied->index;
+    uint64_t due_ms = applied->due_ms == UINT64_MAX ? 0 : applied->due_ms;
+    raft_group_step (self, &(raft_event_t){
+                               .kind = RAFT_EVENT_APPLIED,
+                               .applied = {applied->index, due_ms},
+                           });
     raft_group_replay_more (self);
 }
 
@@ -189,7 +193,7 @@ static void s_handle (raft_group_t *self, actor_message_t *message)
         s_on_log_failed (self, ((log_writer_failed_t *) message)->rc);
         break;
     case MACHINE_APPLIED:
-        s_on_applied (self, ((machine_applied_t *) message)->index);
+        s_on_applied (self, (machine_applied_t *) message);
         break;
     case SNAPSHOT_SAVED:
         s_on_snapshot_saved (self, (snapshot_saved_t *) message);

@@ -40,6 +40,10 @@ typedef struct {
     // Digest of the state as of `applied`.
     uint64_t (*digest) (const raft_machine_t *self);
 
+    // The cluster time at which something ends by itself, and a CLOCK entry should be applied;
+    // UINT64_MAX: nothing does.
+    uint64_t (*due_ms) (const raft_machine_t *self);
+
     // Append pairs of msgpack str and value to a status map; returns how many.
     uint32_t (*status) (const raft_machine_t *self, dt_buffer_t *map);
 

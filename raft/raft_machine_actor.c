@@ -125,6 +125,7 @@ static void s_tell_applied (raft_machine_host_t *self)
     self->applied_told = self->applied;
     machine_applied_t *applied = raft_machine_message_new (MACHINE_APPLIED);
     applied->index = self->applied;
+    applied->due_ms = self->machine->ops->due_ms (self->machine);
     actor_answer (self->actor, self->group, &applied->message);
 }
 

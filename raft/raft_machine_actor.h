@@ -83,6 +83,7 @@ typedef struct {
 typedef struct {
     actor_message_t message;
     uint64_t index;
+    uint64_t due_ms; // as raft_machine_ops_t says, after that entry
 } machine_applied_t;
 
 typedef struct {

@@ -216,6 +216,8 @@ static const char *s_type_name (uint8_t type)
         return "config";
     case LOG_ENTRY_COMMAND:
         return "command";
+    case LOG_ENTRY_CLOCK:
+        return "clock";
     default:
         return "unknown";
     }

@@ -23,6 +23,8 @@ typedef enum {
     LOG_ENTRY_NOOP = 0,    // a leader's first entry of its term
     LOG_ENTRY_CONFIG = 1,  // payload: raft_config.h
     LOG_ENTRY_COMMAND = 2, // payload: an operation of the state machine, as received
+    LOG_ENTRY_CLOCK = 3,   // no payload: what is due at its cluster time happens
+    LOG_ENTRY_TYPE_LAST = LOG_ENTRY_CLOCK,
 } log_entry_type_t;
 
 typedef struct {

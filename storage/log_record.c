@@ -51,7 +51,7 @@ uint32_t log_record_encode (uint8_t *to, const log_record_scope_t *scope, const 
 
 static bool s_type_known (uint8_t type)
 {
-    return type <= LOG_ENTRY_COMMAND || type == LOG_RECORD_MARKER || type == LOG_RECORD_END;
+    return type <= LOG_ENTRY_TYPE_LAST || type == LOG_RECORD_MARKER || type == LOG_RECORD_END;
 }
 
 bool log_record_decode_header (const uint8_t *from, const log_record_scope_t *scope,

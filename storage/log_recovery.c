@@ -75,7 +75,8 @@ static int s_check_header (log_recovery_t *self, const uint8_t *block, uint64_t 
     const storage_identity_t *want = &self->options->identity;
     if (header->identity.cluster_id != want->cluster_id ||
         header->identity.group_id != want->group_id || header->identity.node_id != want->node_id) {
-        log_recovery_place (self, seq, 0, 0, "the segment belongs to another cluster, group or node");
+        log_recovery_place (self, seq, 0, 0,
+                            "the segment belongs to another cluster, group or node");
         dt_log_error (self->options->env, "log",
                       "%s belongs to cluster %llx group %u node %u, not to %llx group %u node %u",
                       self->report->file, (unsigned long long) header->identity.cluster_id,
@@ -84,7 +85,8 @@ static int s_check_header (log_recovery_t *self, const uint8_t *block, uint64_t 
         return DT_ERR_FOREIGN;
     }
     if (header->seq != seq) {
-        return log_recovery_corrupt (self, seq, 0, 0, "the header is of another segment than the name says");
+        return log_recovery_corrupt (self, seq, 0, 0,
+                                     "the header is of another segment than the name says");
     }
     return 0;
 }
@@ -138,7 +140,7 @@ static int s_load_chain (log_recovery_t *self)
             const log_segment_header_t *next = &self->segments[1]->header;
             if (header->salt != next->salt || header->first_index > next->first_index) {
                 return log_recovery_corrupt (self, next->seq, 0, 0,
-                                  "the segment does not continue the one it names");
+                                             "the segment does not continue the one it names");
             }
         }
         bool oldest = (header->flags & LOG_SEGMENT_RESTART) != 0 ||
@@ -170,7 +172,8 @@ int log_recovery_load_window (log_recovery_t *self, vfs_file_t *file, uint64_t s
         return rc;
     }
     if (got < run->need) {
-        return log_recovery_corrupt (self, seq, run->position + got, 0, "the file is shorter than it was");
+        return log_recovery_corrupt (self, seq, run->position + got, 0,
+                                     "the file is shorter than it was");
     }
     run->data = self->window;
     run->bytes = got;
@@ -183,7 +186,7 @@ static bool s_accept (log_recovery_t *self, log_segment_t *segment, const log_re
                       uint32_t chain_before)
 {
     const log_entry_t *entry = &record->entry;
-    if (entry->type > LOG_ENTRY_COMMAND) {
+    if (entry->type > LOG_ENTRY_TYPE_LAST) {
         if (entry->index != segment->last_index || entry->term != segment->last_term) {
             return false;
         }
@@ -247,7 +250,7 @@ static int s_scan_sealed (log_recovery_t *self, log_segment_t *segment,
             if (!s_accept (self, segment, &record, chain_before) ||
                 segment->last_index >= next->first_index || record.entry.type == LOG_RECORD_END) {
                 return log_recovery_corrupt (self, seq, record.offset, segment->last_index + 1,
-                                  "a record is out of order");
+                                             "a record is out of order");
             }
             break;
         case LOG_RUN_MORE: {
@@ -259,14 +262,14 @@ static int s_scan_sealed (log_recovery_t *self, log_segment_t *segment,
         }
         case LOG_RUN_ZERO:
             return log_recovery_corrupt (self, seq, run.position, segment->last_index + 1,
-                              "records are missing before the next segment begins");
+                                         "records are missing before the next segment begins");
         case LOG_RUN_BAD:
             return log_recovery_corrupt (self, seq, run.position, segment->last_index + 1, run.why);
         }
     }
     if (segment->last_term != next->prev_term) {
         return log_recovery_corrupt (self, next->seq, 0, next->first_index,
-                          "the segment continues an entry of another term");
+                                     "the segment continues an entry of another term");
     }
     return 0;
 }
@@ -287,11 +290,11 @@ static int s_scan_last (log_recovery_t *self, log_segment_t *segment, vfs_file_t
         case LOG_RUN_RECORD:
             if (!s_accept (self, segment, &record, chain_before)) {
                 return log_recovery_corrupt (self, seq, record.offset, segment->last_index + 1,
-                                  "a record is out of order");
+                                             "a record is out of order");
             }
             if (record.entry.type == LOG_RECORD_END) {
                 return log_recovery_corrupt (self, seq, record.offset, segment->last_index + 1,
-                                  "the segment that continues this one is missing");
+                                             "the segment that continues this one is missing");
             }
             break;
         case LOG_RUN_MORE: {
@@ -392,7 +395,8 @@ static int s_scan (log_recovery_t *self)
     }
     if (self->logs.count == 0) {
         if (options->durable_hint > options->snapshot_index) {
-            return log_recovery_corrupt (self, 0, 0, options->snapshot_index + 1, "the log is missing");
+            return log_recovery_corrupt (self, 0, 0, options->snapshot_index + 1,
+                                         "the log is missing");
         }
         return DT_ERR_NOT_FOUND;
     }

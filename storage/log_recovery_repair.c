@@ -164,7 +164,7 @@ static int s_find_end (log_recovery_t *self, log_segment_t *segment, uint64_t in
         log_record_t record;
         switch (log_run_next (&run, &record)) {
         case LOG_RUN_RECORD:
-            if (record.entry.type <= LOG_ENTRY_COMMAND && record.entry.index == index) {
+            if (record.entry.type <= LOG_ENTRY_TYPE_LAST && record.entry.index == index) {
                 *offset = record.next_offset;
                 return 0;
             }

@@ -138,7 +138,7 @@ static void s_encode (log_store_t *self, const log_entry_t *entry)
         .group_id = self->identity.group_id,
         .segment_seq = (uint32_t) self->plan_seq,
     };
-    if (entry->type <= LOG_ENTRY_COMMAND) {
+    if (entry->type <= LOG_ENTRY_TYPE_LAST) {
         log_index_note (&self->index, entry->index, entry->term, self->plan_seq,
                         (uint32_t) self->plan_offset, self->chain);
     }
@@ -186,7 +186,7 @@ int log_store_append (log_store_t *self, const log_batch_t *batch, uint64_t firs
         dt_assert (entry->index == index);
         dt_assert (entry->term >= term);
         dt_assert (entry->term > 0);
-        dt_assert (entry->type <= LOG_ENTRY_COMMAND);
+        dt_assert (entry->type <= LOG_ENTRY_TYPE_LAST);
         term = entry->term;
         if (entry->payload_bytes > payload_max) {
             return DT_ERR_TOO_BIG;

@@ -126,7 +126,7 @@ static int s_collect (log_store_t *self, read_t *read, log_run_t *run, log_batch
             return s_damaged (self, read, run, result == LOG_RUN_BAD ? run->why : "no record");
         }
         const log_entry_t *entry = &record.entry;
-        bool is_entry = entry->type <= LOG_ENTRY_COMMAND;
+        bool is_entry = entry->type <= LOG_ENTRY_TYPE_LAST;
         if (entry->index != read->place.index - !is_entry) {
             return s_damaged (self, read, run, "a record is out of order");
         }

@@ -157,7 +157,7 @@ static int s_find_end (log_store_t *self, log_segment_t *segment, uint64_t index
         } else if (result != LOG_RUN_RECORD || record.entry.index > index) {
             rc = DT_ERR_CORRUPT;
         }
-    } while (rc == 0 && (record.entry.index < index || record.entry.type > LOG_ENTRY_COMMAND));
+    } while (rc == 0 && (record.entry.index < index || record.entry.type > LOG_ENTRY_TYPE_LAST));
     free (memory);
     log_store_unpin (self, segment);
     if (rc == 0) {

@@ -29,7 +29,8 @@
     X (batch_items_max)                                                                            \
     X (sessions_max)                                                                               \
     X (session_replies_max)                                                                        \
-    X (in_flight_max)
+    X (in_flight_max)                                                                              \
+    X (session_nodes_max)
 
 typedef struct {
 #define PROTOCOL_HELLO_LIMIT_MEMBER(member) uint64_t member;

@@ -165,6 +165,7 @@ int dtctl_info (dtctl_t *self)
     s_info (self, "sessions_max", limits->sessions_max);
     s_info (self, "session_replies_max", limits->session_replies_max);
     s_info (self, "in_flight_max", limits->in_flight_max);
+    s_info (self, "session_nodes_max", limits->session_nodes_max);
     dtctl_output_end (self->out);
     dt_buffer_deinit (&list);
     return DTCTL_EXIT_OK;

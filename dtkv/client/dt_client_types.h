@@ -326,6 +326,7 @@ typedef struct {
     uint64_t sessions_max;
     uint64_t session_replies_max;
     uint64_t in_flight_max;
+    uint64_t session_nodes_max;
     char server_version[64]; // cut if longer
 } dt_limits_t;
 

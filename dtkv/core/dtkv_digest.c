@@ -5,7 +5,7 @@
 #include "base/dt_assert.h"
 #include "base/dt_hash.h"
 
-enum { WORDS_MAX = 12 };
+enum { WORDS_MAX = 16 };
 
 #define SEED_PATH  0x6b763170617468ULL
 #define SEED_VALUE 0x6b763176616c75ULL
@@ -24,7 +24,9 @@ uint64_t dtkv_digest_words (const uint64_t *words, size_t count, const void *dat
 
 uint64_t dtkv_digest_node (const uint8_t *path, size_t path_bytes, const dtkv_node_t *node)
 {
-    const uint64_t words[] = {
+    enum { FOR_EVER = 9, WORDS = 12 }; // words of a permanent node, and with a lifetime
+    const dtkv_lifetime_t lifetime = dtkv_node_lifetime (node);
+    const uint64_t words[WORDS] = {
         dt_hash64 (path, path_bytes, SEED_PATH),
         node->create_index,
         node->modify_index,
@@ -34,9 +36,12 @@ uint64_t dtkv_digest_node (const uint8_t *path, size_t path_bytes, const dtkv_no
         node->modify_ms,
         node->writer,
         node->flags,
+        lifetime.owner,
+        lifetime.ttl_ms,
+        lifetime.deadline_ms,
     };
-    return dtkv_digest_words (words, sizeof words / sizeof words[0], dtkv_node_value (node),
-                              node->value_bytes);
+    return dtkv_digest_words (words, dtkv_node_is_temporary (node) ? WORDS : FOR_EVER,
+                              dtkv_node_value (node), node->value_bytes);
 }
 
 uint64_t dtkv_digest_state (uint64_t tree, uint64_t sessions, uint64_t applied_index,

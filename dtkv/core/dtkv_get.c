@@ -17,8 +17,9 @@ static uint8_t *s_put_meta (uint8_t *place, const dtkv_node_t *node)
     place = msgpack_put_uint (place, node->create_ms);
     place = msgpack_put_uint (place, node->modify_ms);
     place = msgpack_put_uint (place, node->writer);
-    place = msgpack_put_uint (place, 0); // owner-session
-    return msgpack_put_uint (place, 0);  // ttl-ms
+    const dtkv_lifetime_t lifetime = dtkv_node_lifetime (node);
+    place = msgpack_put_uint (place, lifetime.owner);
+    return msgpack_put_uint (place, lifetime.ttl_ms);
 }
 
 void dtkv_reply_node (dt_buffer_t *reply, const dtkv_node_t *node, uint32_t flags)

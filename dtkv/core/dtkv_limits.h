@@ -18,6 +18,7 @@ typedef struct dtkv_limits {
     uint32_t reply_bytes_max;       // node bytes in one batch's reply: items beyond get code 30
     uint32_t sessions_max;          // sessions of the group
     uint32_t session_replies_max;   // replies kept for one session, 1 .. 65536
+    uint32_t session_nodes_max;     // nodes owned by one session
     uint64_t session_bytes_max;     // bytes of the replies kept for one session
     uint64_t session_all_bytes_max; // bytes of the replies kept for all sessions
 } dtkv_limits_t;
@@ -31,6 +32,8 @@ enum {
     DTKV_SESSION_TTL_MS_MAX = 86400000,
 };
 
+#define DTKV_TTL_MS_MAX 3153600000000ull // of a node: 100 years
+
 #define DTKV_LIMITS_DEFAULT                                                                        \
     ((dtkv_limits_t){.key_bytes_max = 8192,                                                        \
                      .value_bytes_max = 1024 * 1024,                                               \
@@ -41,6 +44,7 @@ enum {
                      .reply_bytes_max = 4 * 1024 * 1024,                                           \
                      .sessions_max = 100000,                                                       \
                      .session_replies_max = 1024,                                                  \
+                     .session_nodes_max = 10000,                                                   \
                      .session_bytes_max = 1024 * 1024,                                             \
                      .session_all_bytes_max = 256 * 1024 * 1024})
 

@@ -7,6 +7,7 @@
 #include "base/dt_assert.h"
 #include "base/dt_memory.h"
 #include "dtkv/core/dtkv_limits.h"
+#include "dtkv/core/dtkv_temporary.h"
 
 static_assert (sizeof (dtkv_node_t) == 72, "a node's overhead is part of the memory budget");
 static_assert (offsetof (dtkv_directory_t, node) + sizeof (dtkv_node_t) ==
@@ -20,21 +21,56 @@ static size_t s_allocation (size_t bytes)
     return ((bytes + sizeof (size_t) + 15) & ~(size_t) 15) - sizeof (size_t);
 }
 
-dtkv_node_t *dtkv_node_new_value (const void *name, size_t name_bytes, const void *value,
-                                  size_t value_bytes)
+static dtkv_temporary_t *s_temporary_new (const dtkv_lifetime_t *lifetime)
+{
+    dtkv_temporary_t *temporary = dt_malloc (sizeof *temporary);
+    *temporary = (dtkv_temporary_t){.lifetime = *lifetime};
+    return temporary;
+}
+
+// Where a temporary value node keeps its pointer; not aligned.
+static uint8_t *s_pointer (const dtkv_node_t *self)
+{
+    return (uint8_t *) (self + 1) + self->name_bytes;
+}
+
+dtkv_node_t *dtkv_node_new_value_for (const void *name, size_t name_bytes, const void *value,
+                                      size_t value_bytes, const dtkv_lifetime_t *lifetime)
 {
     dt_assert (name_bytes <= UINT16_MAX);
     dt_assert (value_bytes <= DTKV_VALUE_BYTES_CEILING);
-    size_t used = sizeof (dtkv_node_t) + name_bytes + value_bytes;
+    bool ends = dtkv_lifetime_ends (lifetime);
+    size_t pointer_bytes = ends ? sizeof (dtkv_temporary_t *) : 0;
+    size_t used = sizeof (dtkv_node_t) + name_bytes + pointer_bytes + value_bytes;
     size_t allocated = s_allocation (used);
     dtkv_node_t *self = dt_malloc (allocated);
     *self = (dtkv_node_t){.name_bytes = (uint16_t) name_bytes,
                           .spare = (uint16_t) (allocated - used),
-                          .value_bytes = (uint32_t) value_bytes};
+                          .value_bytes = (uint32_t) value_bytes,
+                          .flags = ends ? DTKV_NODE_TEMPORARY : 0};
     memcpy (dtkv_node_name (self), name, name_bytes);
+    if (ends) {
+        dtkv_temporary_t *temporary = s_temporary_new (lifetime);
+        memcpy (s_pointer (self), &temporary, sizeof temporary);
+    }
     if (value_bytes) {
         memcpy (dtkv_node_value (self), value, value_bytes);
     }
+    return self;
+}
+
+dtkv_node_t *dtkv_node_new_value (const void *name, size_t name_bytes, const void *value,
+                                  size_t value_bytes)
+{
+    const dtkv_lifetime_t for_ever = {0};
+    return dtkv_node_new_value_for (name, name_bytes, value, value_bytes, &for_ever);
+}
+
+dtkv_node_t *dtkv_node_new_directory_for (const void *name, size_t name_bytes,
+                                          const dtkv_lifetime_t *lifetime)
+{
+    dtkv_node_t *self = dtkv_node_new_directory (name, name_bytes);
+    dtkv_node_set_lifetime (self, lifetime, 0);
     return self;
 }
 
@@ -51,6 +87,66 @@ dtkv_node_t *dtkv_node_new_directory (const void *name, size_t name_bytes)
     return &directory->node;
 }
 
+dtkv_temporary_t *dtkv_node_temporary (const dtkv_node_t *self)
+{
+    dt_assert (dtkv_node_is_temporary (self));
+    if (dtkv_node_is_directory (self)) {
+        return dtkv_node_directory (self)->temporary;
+    }
+    dtkv_temporary_t *temporary;
+    memcpy (&temporary, s_pointer (self), sizeof temporary);
+    return temporary;
+}
+
+dtkv_lifetime_t dtkv_node_lifetime (const dtkv_node_t *self)
+{
+    return dtkv_node_is_temporary (self) ? dtkv_node_temporary (self)->lifetime
+                                         : (dtkv_lifetime_t){0};
+}
+
+uint64_t dtkv_node_changed_index (const dtkv_node_t *self)
+{
+    uint64_t index = dtkv_node_is_directory (self) ? dtkv_node_directory (self)->changed_index
+                                                   : self->modify_index;
+    uint64_t renewed =
+        dtkv_node_is_temporary (self) ? dtkv_node_temporary (self)->changed_index : 0;
+    return renewed > index ? renewed : index;
+}
+
+void dtkv_node_set_lifetime (dtkv_node_t *self, const dtkv_lifetime_t *lifetime, uint64_t index)
+{
+    bool ends = dtkv_lifetime_ends (lifetime);
+    if (ends != dtkv_node_is_temporary (self)) {
+        dtkv_directory_t *directory = dtkv_node_directory (self);
+        dt_assert (dtkv_node_is_directory (self));
+        free (directory->temporary);
+        directory->temporary = ends ? s_temporary_new (lifetime) : NULL;
+        self->flags = ends ? self->flags | DTKV_NODE_TEMPORARY : DTKV_NODE_DIRECTORY;
+    }
+    if (ends) {
+        dtkv_node_temporary (self)->lifetime = *lifetime;
+        dtkv_node_temporary (self)->changed_index = index;
+    }
+}
+
+void dtkv_node_path (const dtkv_node_t *self, dt_buffer_t *path)
+{
+    size_t bytes = 0;
+    for (const dtkv_node_t *at = self; at->parent; at = &at->parent->node) {
+        bytes += at->name_bytes + (at == self ? 0 : 1);
+    }
+    uint8_t *end = dt_buffer_reserve (path, bytes) + bytes;
+    for (const dtkv_node_t *at = self; at->parent; at = &at->parent->node) {
+        if (at != self) {
+            *--end = '.';
+        }
+        end -= at->name_bytes;
+        memcpy (end, dtkv_node_name (at), at->name_bytes);
+    }
+    path->bytes += bytes;
+}
+
+// All but what says how long it lives.
 static void s_copy_metadata (dtkv_node_t *to, const dtkv_node_t *from)
 {
     to->create_index = from->create_index;
@@ -60,22 +156,27 @@ static void s_copy_metadata (dtkv_node_t *to, const dtkv_node_t *from)
     to->modify_ms = from->modify_ms;
     to->writer = from->writer;
     to->digest = from->digest;
-    to->flags = from->flags;
+    to->flags = (from->flags & ~DTKV_NODE_TEMPORARY) | (to->flags & DTKV_NODE_TEMPORARY);
 }
 
 dtkv_node_t *dtkv_node_copy (const dtkv_node_t *self, const void *name, size_t name_bytes)
 {
     dtkv_node_t *copy;
+    dtkv_lifetime_t lifetime = dtkv_node_lifetime (self);
     if (dtkv_node_is_directory (self)) {
         const dtkv_directory_t *from = dtkv_node_directory (self);
-        copy = dtkv_node_new_directory (name, name_bytes);
+        copy = dtkv_node_new_directory_for (name, name_bytes, &lifetime);
         dtkv_directory_t *to = dtkv_node_directory (copy);
         to->child_version = from->child_version;
         to->changed_index = from->changed_index;
     } else {
-        copy = dtkv_node_new_value (name, name_bytes, dtkv_node_value (self), self->value_bytes);
+        copy = dtkv_node_new_value_for (name, name_bytes, dtkv_node_value (self), self->value_bytes,
+                                        &lifetime);
     }
     s_copy_metadata (copy, self);
+    if (dtkv_node_is_temporary (self)) {
+        dtkv_node_temporary (copy)->changed_index = dtkv_node_temporary (self)->changed_index;
+    }
     return copy;
 }
 
@@ -86,6 +187,10 @@ void dtkv_node_destroy (dtkv_node_t **self_p)
         return;
     }
     *self_p = NULL;
+    if (dtkv_node_is_temporary (self)) {
+        dt_assert (!dtkv_node_temporary (self)->node);
+        free (dtkv_node_temporary (self));
+    }
     if (dtkv_node_is_directory (self)) {
         dtkv_directory_t *directory = dtkv_node_directory (self);
         dtkv_order_deinit (&directory->children);
@@ -115,11 +220,11 @@ bool dtkv_node_set_value (dtkv_node_t *self, const void *value, size_t value_byt
 }
 
 dtkv_node_t *dtkv_node_copy_with_value (const dtkv_node_t *self, const void *value,
-                                        size_t value_bytes)
+                                        size_t value_bytes, const dtkv_lifetime_t *lifetime)
 {
     dt_assert (!dtkv_node_is_directory (self));
-    dtkv_node_t *copy =
-        dtkv_node_new_value (dtkv_node_name (self), self->name_bytes, value, value_bytes);
+    dtkv_node_t *copy = dtkv_node_new_value_for (dtkv_node_name (self), self->name_bytes, value,
+                                                 value_bytes, lifetime);
     s_copy_metadata (copy, self);
     return copy;
 }

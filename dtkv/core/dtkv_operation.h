@@ -30,9 +30,7 @@
     X (SESSION_OPEN, 90, "session_open", true)                                                     \
     X (SESSION_CLOSE, 91, "session_close", true)                                                   \
     X (SESSION_KEEPALIVE, 92, "session_keepalive", true)                                           \
-    X (GUARDED, 94, "guarded", true)                                                               \
-    X (GET_AT, 96, "get_at", false)                                                                \
-    X (DIFF, 97, "diff", false)
+    X (GUARDED, 94, "guarded", true)
 
 typedef enum {
 #define DTKV_OPERATION_ENUM(name, number, text, writes) DTKV_OP_##name = (number),
@@ -61,13 +59,6 @@ typedef enum {
     DTKV_CONDITION_VERSION = 1,
     DTKV_CONDITION_MODIFY_INDEX = 2,
 } dtkv_condition_t;
-
-// diff: what became of a node.
-typedef enum {
-    DTKV_DIFF_CREATED = 1,
-    DTKV_DIFF_REMOVED = 2,
-    DTKV_DIFF_CHANGED = 3,
-} dtkv_diff_t;
 
 // The name of an operation of the store; NULL if it has no such operation.
 const char *dtkv_operation_name (uint16_t operation);

@@ -16,10 +16,13 @@ typedef struct {
     dtkv_tree_t *tree;
     const dtkv_limits_t *limits;
     dtkv_change_t change;
-    dt_buffer_t *body;      // reply
-    size_t body_bytes_max;  // a previous node that would bring the reply above it is refused
-    uint64_t parents_left;  // missing directories the request may still create
-    uint64_t removals_left; // nodes the request may still remove recursively
+    dt_buffer_t *body;        // reply
+    size_t body_bytes_max;    // a previous node that would bring the reply above it is refused
+    uint64_t parents_left;    // missing directories the request may still create
+    uint64_t removals_left;   // nodes the request may still remove recursively
+    uint64_t session;         // on behalf of which it is done; 0: none
+    uint64_t now_ms;          // cluster time
+    dtkv_lifetime_t lifetime; // of the node that a put or mkdir creates
 } dtkv_context_t;
 
 // Writes of one path (dtkv_put.c, dtkv_remove.c, dtkv_cas.c).
@@ -27,6 +30,25 @@ int dtkv_put (dtkv_context_t *self, const dtkv_path_t *path, msgpack_slice_t val
 int dtkv_mkdir (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags);
 int dtkv_remove (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags);
 int dtkv_compare_and_set (dtkv_context_t *self, const dtkv_request_t *request);
+
+// The directory in which a path that is not the root may be created; missing ones are made if flags
+// say so. 0, or why not, and then nothing was made.
+int dtkv_make_parent (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags,
+                      dtkv_directory_t **parent);
+
+// Temporary nodes (dtkv_ttl.c).
+int dtkv_put_temp (dtkv_context_t *self, const dtkv_request_t *request);
+int dtkv_mkdir_temp (dtkv_context_t *self, const dtkv_request_t *request);
+int dtkv_update_ttl (dtkv_context_t *self, const dtkv_request_t *request);
+
+// Writes on temporary nodes by put and mkdir: what their flags KEEP_TTL and CONVERT allow. 0, or
+// why not.
+int dtkv_may_put_temporary (const dtkv_context_t *self, const dtkv_node_t *node, uint32_t flags);
+int dtkv_mkdir_permanent (dtkv_context_t *self, dtkv_node_t *node, const dtkv_path_t *path,
+                          uint32_t flags);
+
+// May the request change this node? True unless another session owns it.
+bool dtkv_may_change (const dtkv_context_t *self, const dtkv_node_t *node);
 
 // Writes of many (dtkv_batch.c).
 int dtkv_batch_put (dtkv_context_t *self, dtkv_request_t *request);
@@ -37,12 +59,6 @@ int dtkv_get (const dtkv_tree_t *tree, const dtkv_request_t *request, dt_buffer_
 int dtkv_batch_get (const dtkv_tree_t *tree, dtkv_request_t *request, const dtkv_limits_t *limits,
                     dt_buffer_t *reply);
 int dtkv_list (const dtkv_tree_t *tree, const dtkv_request_t *request, dt_buffer_t *reply);
-
-// Reads of the past (dtkv_get_at.c). DTKV_COMPACTED: it is not kept.
-int dtkv_get_at (const dtkv_tree_t *tree, const dtkv_history_t *history,
-                 const dtkv_request_t *request, dt_buffer_t *reply);
-int dtkv_diff (const dtkv_history_t *history, uint64_t applied, const dtkv_request_t *request,
-               dt_buffer_t *reply);
 
 // Append a node as the protocol shows it, with META if flags say so.
 void dtkv_reply_node (dt_buffer_t *reply, const dtkv_node_t *node, uint32_t flags);

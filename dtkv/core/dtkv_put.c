@@ -24,10 +24,27 @@ static dtkv_directory_t *s_create_parents (dtkv_context_t *self, const dtkv_path
     return directory;
 }
 
-// The directory in which a path may be created; missing ones are made if flags say so. The path is
-// not the root. 0 or why not, and then nothing was made.
-static int s_parent (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags,
-                     dtkv_directory_t **parent)
+// May a node, and as many directories as are missing above it, be created in a directory? A
+// temporary directory goes in one entry with all that is below it, and nothing in it ends before.
+static int s_may_create (const dtkv_context_t *self, dtkv_directory_t *directory, uint64_t missing)
+{
+    if (self->tree->temporaries.directories == 0) {
+        return 0;
+    }
+    const dtkv_directory_t *temporary = dtkv_tree_temporary_above (directory);
+    if (!temporary) {
+        return 0;
+    }
+    if (dtkv_lifetime_ends (&self->lifetime)) {
+        return DTKV_UNDER_TEMP_DIR;
+    }
+    return temporary->descendants + missing + 1 > self->limits->batch_items_max
+               ? DTKV_BATCH_TOO_LARGE
+               : 0;
+}
+
+int dtkv_make_parent (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags,
+                      dtkv_directory_t **parent)
 {
     uint64_t missing = 0;
     dtkv_path_t above = dtkv_path_parent (path);
@@ -42,6 +59,10 @@ static int s_parent (dtkv_context_t *self, const dtkv_path_t *path, uint32_t fla
     }
     if (!dtkv_node_is_directory (node)) {
         return DTKV_PARENT_NOT_DIR;
+    }
+    int code = s_may_create (self, dtkv_node_directory (node), missing);
+    if (code) {
+        return code;
     }
     if (missing > self->parents_left) {
         return DTKV_BATCH_TOO_LARGE;
@@ -58,17 +79,27 @@ int dtkv_put (dtkv_context_t *self, const dtkv_path_t *path, msgpack_slice_t val
         if (dtkv_node_is_directory (node)) {
             return dtkv_reply_nil (self, DTKV_DIR_EXISTS);
         }
+        int refusal = dtkv_may_put_temporary (self, node, flags);
+        if (refusal) {
+            return dtkv_reply_nil (self, refusal);
+        }
         if (!dtkv_reply_previous (self, node, flags)) {
             return dtkv_reply_nil (self, DTKV_BATCH_TOO_LARGE);
         }
-        dtkv_tree_overwrite (self->tree, &self->change, node, path, value.data, value.bytes);
+        if (flags & DTKV_FLAG_CONVERT) {
+            const dtkv_lifetime_t for_ever = {0};
+            dtkv_tree_overwrite_for (self->tree, &self->change, node, path, value.data, value.bytes,
+                                     &for_ever);
+        } else {
+            dtkv_tree_overwrite (self->tree, &self->change, node, path, value.data, value.bytes);
+        }
         return DTKV_SUCCESS_OVERWRITE;
     }
     dtkv_directory_t *parent;
-    int code = s_parent (self, path, flags, &parent);
+    int code = dtkv_make_parent (self, path, flags, &parent);
     if (!code) {
-        node = dtkv_node_new_value (dtkv_path_name (path), dtkv_path_name_bytes (path), value.data,
-                                    value.bytes);
+        node = dtkv_node_new_value_for (dtkv_path_name (path), dtkv_path_name_bytes (path),
+                                        value.data, value.bytes, &self->lifetime);
         dtkv_tree_create (self->tree, &self->change, parent, path, node);
     }
     return dtkv_reply_nil (self, code);
@@ -77,14 +108,18 @@ int dtkv_put (dtkv_context_t *self, const dtkv_path_t *path, msgpack_slice_t val
 int dtkv_mkdir (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags)
 {
     dtkv_node_t *node = dtkv_tree_find (self->tree, path->data, path->bytes);
+    if (node && dtkv_node_is_temporary (node) && dtkv_node_is_directory (node)) {
+        return dtkv_mkdir_permanent (self, node, path, flags);
+    }
     if (node) {
         return dtkv_reply_nil (self,
                                dtkv_node_is_directory (node) ? DTKV_DIR_EXISTS : DTKV_VALUE_EXISTS);
     }
     dtkv_directory_t *parent;
-    int code = s_parent (self, path, flags, &parent);
+    int code = dtkv_make_parent (self, path, flags, &parent);
     if (!code) {
-        node = dtkv_node_new_directory (dtkv_path_name (path), dtkv_path_name_bytes (path));
+        node = dtkv_node_new_directory_for (dtkv_path_name (path), dtkv_path_name_bytes (path),
+                                            &self->lifetime);
         dtkv_tree_create (self->tree, &self->change, parent, path, node);
     }
     return dtkv_reply_nil (self, code);

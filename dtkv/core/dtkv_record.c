@@ -1,10 +1,10 @@
-// The snapshot stream, version 1. Numbers are little-endian, records stand back to back:
+// The snapshot stream, version 2. Numbers are little-endian, records stand back to back:
 //
 //     header   "DTKVSNAP", u32 version, u32 bytes of the header (48), u64 applied index,
 //              u64 cluster time ms, u64 nodes without the root, u64 sessions
 //     node     u8 1, u8 flags, u16 depth, u16 name bytes, u16 0, u32 value bytes,
-//              u64 x 9: create index, modify index, version, child version, create ms, modify ms,
-//              writer, owner session, ttl ms; then name and value
+//              u64 x 10: create index, modify index, version, child version, create ms, modify ms,
+//              writer, owner session, ttl ms, deadline (cluster time); then name and value
 //     session  u8 2, 3 bytes 0, u32 replies, u64 x 4: id, ttl ms, deadline ms, ack;
 //              then for each reply, seqs rising: u64 seq, u64 index, u32 code, u32 bytes, body
 //     end      u8 3, 7 bytes 0, u64 digest of the state (dtkv_digest_state)
@@ -80,6 +80,7 @@ void dtkv_record_write_header (const dtkv_header_t *header, dt_buffer_t *out)
 void dtkv_record_write_node (const dtkv_node_t *node, uint32_t depth, const uint8_t *name,
                              size_t name_bytes, dt_buffer_t *out)
 {
+    const dtkv_lifetime_t lifetime = dtkv_node_lifetime (node);
     uint8_t *place = dt_buffer_reserve (out, DTKV_NODE_BYTES + name_bytes + node->value_bytes);
     *place++ = DTKV_RECORD_NODE;
     *place++ = (uint8_t) node->flags;
@@ -94,8 +95,9 @@ void dtkv_record_write_node (const dtkv_node_t *node, uint32_t depth, const uint
     place = s_put_64 (place, node->create_ms);
     place = s_put_64 (place, node->modify_ms);
     place = s_put_64 (place, node->writer);
-    place = s_put_64 (place, 0); // owner session
-    place = s_put_64 (place, 0); // ttl ms
+    place = s_put_64 (place, lifetime.owner);
+    place = s_put_64 (place, lifetime.ttl_ms);
+    place = s_put_64 (place, lifetime.deadline_ms);
     memcpy (place, name, name_bytes);
     memcpy (place + name_bytes, dtkv_node_value (node), node->value_bytes);
     out->bytes += DTKV_NODE_BYTES + name_bytes + node->value_bytes;
@@ -173,8 +175,12 @@ void dtkv_record_read_node (const uint8_t *data, dtkv_node_record_t *record)
         .create_ms = s_get_64 (data + 44),
         .modify_ms = s_get_64 (data + 52),
         .writer = s_get_64 (data + 60),
-        .owner = s_get_64 (data + 68),
-        .ttl_ms = s_get_64 (data + 76),
+        .lifetime =
+            {
+                .owner = s_get_64 (data + 68),
+                .ttl_ms = s_get_64 (data + 76),
+                .deadline_ms = s_get_64 (data + 84),
+            },
     };
 }
 

@@ -16,9 +16,9 @@ enum {
     DTKV_RECORD_SESSION = 2,
     DTKV_RECORD_END = 3,
 
-    DTKV_SNAPSHOT_VERSION = 1,
+    DTKV_SNAPSHOT_VERSION = 2,
     DTKV_HEADER_BYTES = 48,
-    DTKV_NODE_BYTES = 84,    // before name and value
+    DTKV_NODE_BYTES = 92,    // before name and value
     DTKV_SESSION_BYTES = 40, // before the replies
     DTKV_REPLY_BYTES = 24,   // before the body
     DTKV_END_BYTES = 16,
@@ -47,8 +47,7 @@ typedef struct {
     uint64_t create_ms;
     uint64_t modify_ms;
     uint64_t writer;
-    uint64_t owner;
-    uint64_t ttl_ms;
+    dtkv_lifetime_t lifetime;
 } dtkv_node_record_t;
 
 // The fixed part of a session's record.

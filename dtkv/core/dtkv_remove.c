@@ -11,6 +11,9 @@ int dtkv_remove (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags)
     if (!node) {
         return dtkv_reply_nil (self, DTKV_NOT_FOUND);
     }
+    if (!dtkv_may_change (self, node)) {
+        return dtkv_reply_nil (self, DTKV_NOT_OWNER);
+    }
     uint64_t nodes = 0;
     if (dtkv_node_is_directory (node) && dtkv_node_directory (node)->descendants) {
         if (!(flags & DTKV_FLAG_RECURSIVE)) {

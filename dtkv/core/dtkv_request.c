@@ -136,34 +136,6 @@ static int s_decode_list (dtkv_request_t *self, s_decoder_t *decoder)
     return s_close (decoder);
 }
 
-static int s_decode_get_at (dtkv_request_t *self, s_decoder_t *decoder)
-{
-    s_open (decoder, 2);
-    s_path (decoder, &self->path);
-    self->number = msgpack_cursor_uint (&decoder->cursor);
-    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
-    return s_close (decoder);
-}
-
-static int s_decode_diff (dtkv_request_t *self, s_decoder_t *decoder)
-{
-    s_open (decoder, 2);
-    s_path (decoder, &self->path);
-    self->number = msgpack_cursor_uint (&decoder->cursor);
-    self->to_index = s_optional (decoder, UINT64_MAX);
-    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
-    self->items_max = s_clamp (s_optional (decoder, UINT64_MAX), decoder->limits->list_items_max);
-    self->bytes_max = decoder->limits->list_bytes_max;
-    if (s_more (decoder) && !msgpack_cursor_take_nil (&decoder->cursor)) {
-        dtkv_path_t after;
-        self->after = msgpack_cursor_bytes (&decoder->cursor);
-        if (dtkv_path_parse (&after, self->after.data, self->after.bytes, decoder->limits)) {
-            s_refuse (decoder, DTKV_INVALID_CURSOR);
-        }
-    }
-    return s_close (decoder);
-}
-
 static int s_decode_batch (dtkv_request_t *self, s_decoder_t *decoder, bool with_value)
 {
     msgpack_cursor_t *cursor = &decoder->cursor;
@@ -224,6 +196,50 @@ static int s_decode_compare_and_set (dtkv_request_t *self, s_decoder_t *decoder)
     return s_close (decoder);
 }
 
+static void s_ttl (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    self->number = msgpack_cursor_uint (&decoder->cursor);
+    if (self->number > DTKV_TTL_MS_MAX) {
+        s_refuse (decoder, DTKV_INVALID_TTL);
+    }
+}
+
+// The flags of something temporary: without a time to live it needs an owner.
+static void s_temporary_flags (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    if (self->number == 0 && !(self->flags & DTKV_FLAG_OWNED)) {
+        s_refuse (decoder, DTKV_INVALID_TTL);
+    }
+}
+
+static int s_decode_put_temp (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 3);
+    s_path (decoder, &self->path);
+    s_value (decoder, &self->value);
+    s_ttl (self, decoder);
+    s_temporary_flags (self, decoder);
+    return s_close (decoder);
+}
+
+static int s_decode_mkdir_temp (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 2);
+    s_path (decoder, &self->path);
+    s_ttl (self, decoder);
+    s_temporary_flags (self, decoder);
+    return s_close (decoder);
+}
+
+static int s_decode_update_ttl (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 2);
+    s_path (decoder, &self->path);
+    s_ttl (self, decoder);
+    return s_close (decoder);
+}
+
 static int s_decode_session_open (dtkv_request_t *self, s_decoder_t *decoder)
 {
     s_open (decoder, 1);
@@ -254,8 +270,9 @@ static s_decode_fn *const s_decoders[] = {
     [DTKV_OP_BATCH_PUT] = s_decode_batch_of_values,
     [DTKV_OP_BATCH_REMOVE] = s_decode_batch_of_paths,
     [DTKV_OP_COMPARE_AND_SET] = s_decode_compare_and_set,
-    [DTKV_OP_GET_AT] = s_decode_get_at,
-    [DTKV_OP_DIFF] = s_decode_diff,
+    [DTKV_OP_PUT_TEMP] = s_decode_put_temp,
+    [DTKV_OP_MKDIR_TEMP] = s_decode_mkdir_temp,
+    [DTKV_OP_UPDATE_TTL] = s_decode_update_ttl,
     [DTKV_OP_SESSION_OPEN] = s_decode_session_open,
     [DTKV_OP_SESSION_CLOSE] = s_decode_session,
     [DTKV_OP_SESSION_KEEPALIVE] = s_decode_session,

@@ -69,25 +69,37 @@ static s_take_t s_take_header (dtkv_restore_t *self, const uint8_t *data, size_t
         return rc;
     }
     self->store->applied_index = self->header.applied_index;
-    self->store->history.floor = self->header.applied_index;
     self->store->cluster_time_ms = self->header.cluster_time_ms;
     self->header_read = true;
     return DTKV_HEADER_BYTES;
+}
+
+static bool s_sound_lifetime (const dtkv_node_record_t *record)
+{
+    const dtkv_lifetime_t *lifetime = &record->lifetime;
+    bool temporary = record->flags & DTKV_NODE_TEMPORARY;
+    if (dtkv_lifetime_ends (lifetime) != temporary || lifetime->ttl_ms > DTKV_TTL_MS_MAX) {
+        return false;
+    }
+    if (!temporary) {
+        return lifetime->deadline_ms == 0;
+    }
+    return record->depth > 0 && (lifetime->ttl_ms || lifetime->deadline_ms == UINT64_MAX);
 }
 
 static bool s_sound_node (const dtkv_restore_t *self, const dtkv_node_record_t *record)
 {
     bool directory = record->flags & DTKV_NODE_DIRECTORY;
     bool root = self->depth == 0;
-    return record->sound && (record->flags & ~DTKV_NODE_DIRECTORY) == 0 &&
+    return record->sound && (record->flags & ~(DTKV_NODE_DIRECTORY | DTKV_NODE_TEMPORARY)) == 0 &&
            root == (record->depth == 0) && (root ? directory : record->depth <= self->depth) &&
            record->depth <= DTKV_DEPTH_CEILING && root == (record->name_bytes == 0) &&
            record->name_bytes <= DTKV_KEY_BYTES_CEILING &&
            record->value_bytes <= DTKV_VALUE_BYTES_CEILING &&
            (!directory || record->value_bytes == 0) && (directory || record->child_version == 0) &&
            root == (record->version == 0) && record->create_index <= record->modify_index &&
-           record->modify_index <= self->header.applied_index && record->owner == 0 &&
-           record->ttl_ms == 0 && self->session == NULL;
+           record->modify_index <= self->header.applied_index && s_sound_lifetime (record) &&
+           self->session == NULL;
 }
 
 // Names rise within a directory.
@@ -132,19 +144,20 @@ static int s_add_node (dtkv_restore_t *self, const dtkv_node_record_t *record, c
     }
     dt_buffer_append (&self->path, name, record->name_bytes);
     if (self->path.bytes > DTKV_KEY_BYTES_CEILING || memchr (name, '.', record->name_bytes) ||
-        !s_in_order (parent, name, record->name_bytes)) {
+        !s_in_order (parent, name, record->name_bytes) ||
+        (dtkv_lifetime_ends (&record->lifetime) && dtkv_tree_temporary_above (parent))) {
         return DT_ERR_CORRUPT;
     }
     dtkv_node_t *node;
     self->depth = record->depth;
     if (record->flags & DTKV_NODE_DIRECTORY) {
-        node = dtkv_node_new_directory (name, record->name_bytes);
+        node = dtkv_node_new_directory_for (name, record->name_bytes, &record->lifetime);
         self->parents[record->depth] = dtkv_node_directory (node);
         self->parent_bytes[record->depth] = (uint32_t) self->path.bytes;
         self->depth++;
     } else {
-        node = dtkv_node_new_value (name, record->name_bytes, name + record->name_bytes,
-                                    record->value_bytes);
+        node = dtkv_node_new_value_for (name, record->name_bytes, name + record->name_bytes,
+                                        record->value_bytes, &record->lifetime);
     }
     s_set_metadata (node, record);
     dtkv_tree_attach (&self->store->tree, parent, self->path.data, self->path.bytes, node);
@@ -229,6 +242,19 @@ static s_take_t s_take_reply (dtkv_restore_t *self, const uint8_t *data, size_t 
     return (s_take_t) whole;
 }
 
+// Who owns nodes is a session.
+static bool s_sound_owners (const dtkv_restore_t *self)
+{
+    const dtkv_temporaries_t *temporaries = &self->store->tree.temporaries;
+    for (uint32_t slot = 0; slot < temporaries->owners_capacity; slot++) {
+        uint64_t id = temporaries->owners[slot].id;
+        if (id && !dtkv_sessions_find (&self->store->sessions, id, 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static s_take_t s_take_end (dtkv_restore_t *self, const uint8_t *data, size_t bytes)
 {
     if (bytes < DTKV_END_BYTES) {
@@ -240,7 +266,7 @@ static s_take_t s_take_end (dtkv_restore_t *self, const uint8_t *data, size_t by
         return rc;
     }
     if (!self->depth || self->sessions != self->header.sessions ||
-        self->store->tree.table.nodes != self->header.nodes ||
+        self->store->tree.table.nodes != self->header.nodes || !s_sound_owners (self) ||
         digest != dtkv_store_digest (self->store)) {
         return DT_ERR_CORRUPT;
     }

@@ -19,7 +19,6 @@ enum {
     HEAP_MIN = 16,
     RING_MIN = 4,
     RING_KEEP = 64,  // slots an empty ring may hold on to
-    SWEEP_MAX = 16,  // sessions dropped by one entry: part of the state machine
     REPLY_COST = 32, // bytes a kept reply counts beside its body: part of the state machine
 };
 
@@ -320,14 +319,9 @@ void dtkv_sessions_close (dtkv_sessions_t *self, dtkv_session_t *session)
     }
 }
 
-void dtkv_sessions_sweep (dtkv_sessions_t *self, uint64_t now_ms)
+dtkv_session_t *dtkv_sessions_first (const dtkv_sessions_t *self)
 {
-    for (int i = 0; i < SWEEP_MAX && self->count; i++) {
-        if (self->heap[0]->deadline_ms > now_ms) {
-            return;
-        }
-        dtkv_sessions_close (self, self->heap[0]);
-    }
+    return self->count ? self->heap[0] : NULL;
 }
 
 void dtkv_sessions_touch (dtkv_sessions_t *self, dtkv_session_t *session, uint64_t index,

@@ -3,8 +3,7 @@
 //
 // A session's id is the index of the entry that opened it. Its replies are kept from its
 // acknowledged sequence number on. It expires when cluster time reaches its deadline, whether or
-// not it has been swept yet; sweeping is bounded work for each entry, in order of deadline and id,
-// and so a function of the log like everything else.
+// not it has been removed yet (dtkv_expire.h).
 
 #ifndef DTKV_SESSION_H
 #define DTKV_SESSION_H
@@ -65,8 +64,8 @@ typedef struct {
 void dtkv_sessions_init (dtkv_sessions_t *self, const dtkv_limits_t *limits);
 void dtkv_sessions_deinit (dtkv_sessions_t *self);
 
-// Drop up to a fixed number of sessions that have expired by now.
-void dtkv_sessions_sweep (dtkv_sessions_t *self, uint64_t now_ms);
+// The session that expires first, or has; NULL if there is none.
+dtkv_session_t *dtkv_sessions_first (const dtkv_sessions_t *self);
 
 // The live session of that id; NULL if it does not exist or has expired by now.
 dtkv_session_t *dtkv_sessions_find (const dtkv_sessions_t *self, uint64_t id, uint64_t now_ms);

@@ -5,6 +5,7 @@
 #include "base/dt_assert.h"
 #include "base/dt_memory.h"
 #include "dtkv/core/dtkv_digest.h"
+#include "dtkv/core/dtkv_expire.h"
 #include "dtkv/core/dtkv_ops.h"
 #include "dtkv/core/dtkv_store_private.h"
 #include "transport/msgpack_writer.h"
@@ -29,8 +30,6 @@ dtkv_store_t *dtkv_store_new (const dtkv_store_options_t *options)
     self->limits = options->limits;
     dtkv_tree_init (&self->tree, options->hash_seed);
     dtkv_sessions_init (&self->sessions, &self->limits);
-    dtkv_history_init (&self->history, options->history_bytes_max, 0);
-    self->tree.history = options->history_bytes_max ? &self->history : NULL;
     return self;
 }
 
@@ -43,7 +42,6 @@ void dtkv_store_destroy (dtkv_store_t **self_p)
     *self_p = NULL;
     dt_assert (!self->snapshot);
     dtkv_sessions_deinit (&self->sessions);
-    dtkv_history_deinit (&self->history);
     dtkv_tree_deinit (&self->tree);
     free (self);
 }
@@ -90,7 +88,8 @@ static int s_apply_session (dtkv_store_t *self, const log_entry_t *entry, dt_buf
         return s_session_keepalive (self, entry->index, session, body);
     }
     if (session) {
-        dtkv_sessions_close (&self->sessions, session);
+        const dtkv_change_t change = {entry->index, entry->wall_ms, entry->principal};
+        dtkv_end_session (&self->tree, &self->sessions, session, &change);
     }
     msgpack_write_nil (body);
     return session ? DTKV_SUCCESS : DTKV_SESSION_UNKNOWN;
@@ -111,6 +110,12 @@ static int s_run_write (dtkv_context_t *context, uint16_t operation, dtkv_reques
         return dtkv_batch_remove (context, request);
     case DTKV_OP_COMPARE_AND_SET:
         return dtkv_compare_and_set (context, request);
+    case DTKV_OP_PUT_TEMP:
+        return dtkv_put_temp (context, request);
+    case DTKV_OP_MKDIR_TEMP:
+        return dtkv_mkdir_temp (context, request);
+    case DTKV_OP_UPDATE_TTL:
+        return dtkv_update_ttl (context, request);
     default:
         return dtkv_reply_nil (context, DTKV_CLIENT_REQ_ERROR);
     }
@@ -134,13 +139,15 @@ static int s_apply_tree (dtkv_store_t *self, const log_entry_t *entry, dt_buffer
         .body_bytes_max = batch ? body->bytes + self->limits.reply_bytes_max : SIZE_MAX,
         .parents_left = self->limits.batch_items_max,
         .removals_left = self->limits.batch_items_max,
+        .session = entry->session_id,
+        .now_ms = self->cluster_time_ms,
     };
     return s_run_write (&context, entry->operation, &request);
 }
 
-// A write under a session: at most once, and its reply is kept.
-static void s_apply_once (dtkv_store_t *self, const log_entry_t *entry, dt_buffer_t *body,
-                          dtkv_outcome_t *outcome)
+// A write on behalf of a session: with a seq at most once, and its reply is kept.
+static void s_apply_session_write (dtkv_store_t *self, const log_entry_t *entry, dt_buffer_t *body,
+                                   dtkv_outcome_t *outcome)
 {
     dtkv_sessions_t *sessions = &self->sessions;
     dtkv_session_t *session =
@@ -150,7 +157,9 @@ static void s_apply_once (dtkv_store_t *self, const log_entry_t *entry, dt_buffe
     if (session) {
         dtkv_sessions_touch (sessions, session, entry->index, self->cluster_time_ms);
         dtkv_sessions_ack (sessions, session, entry->index, entry->session_ack);
-        code = dtkv_sessions_admit (sessions, session, entry->session_seq, &kept);
+        code = entry->session_seq
+                   ? dtkv_sessions_admit (sessions, session, entry->session_seq, &kept)
+                   : 0;
     }
     if (code) {
         *outcome = (dtkv_outcome_t){.code = code};
@@ -168,8 +177,10 @@ static void s_apply_once (dtkv_store_t *self, const log_entry_t *entry, dt_buffe
     }
     size_t start = body->bytes;
     outcome->code = s_apply_tree (self, entry, body);
-    dtkv_sessions_keep (sessions, session, entry->session_seq, entry->index, outcome->code,
-                        body->data + start, body->bytes - start);
+    if (entry->session_seq) {
+        dtkv_sessions_keep (sessions, session, entry->session_seq, entry->index, outcome->code,
+                            body->data + start, body->bytes - start);
+    }
 }
 
 int dtkv_store_apply (dtkv_store_t *self, const log_entry_t *entry, dt_buffer_t *body,
@@ -180,7 +191,10 @@ int dtkv_store_apply (dtkv_store_t *self, const log_entry_t *entry, dt_buffer_t 
     if (entry->cluster_time_ms > self->cluster_time_ms) {
         self->cluster_time_ms = entry->cluster_time_ms;
     }
-    dtkv_sessions_sweep (&self->sessions, self->cluster_time_ms);
+    if (entry->type == LOG_ENTRY_CLOCK) {
+        const dtkv_change_t change = {entry->index, entry->wall_ms, entry->principal};
+        dtkv_expire (&self->tree, &self->sessions, &change, self->cluster_time_ms);
+    }
     *outcome = (dtkv_outcome_t){.code = DTKV_SUCCESS, .index = entry->index};
     if (entry->type != LOG_ENTRY_COMMAND) {
         msgpack_write_nil (body);
@@ -188,11 +202,10 @@ int dtkv_store_apply (dtkv_store_t *self, const log_entry_t *entry, dt_buffer_t 
                entry->operation <= DTKV_OP_SESSION_KEEPALIVE) {
         outcome->code = s_apply_session (self, entry, body);
     } else if (entry->session_id) {
-        s_apply_once (self, entry, body, outcome);
+        s_apply_session_write (self, entry, body, outcome);
     } else {
         outcome->code = s_apply_tree (self, entry, body);
     }
-    dtkv_history_trim (&self->history);
     return outcome->code;
 }
 
@@ -212,10 +225,6 @@ int dtkv_store_read (const dtkv_store_t *self, uint16_t operation, const void *b
         return dtkv_list (&self->tree, &request, reply);
     case DTKV_OP_BATCH_GET:
         return dtkv_batch_get (&self->tree, &request, &self->limits, reply);
-    case DTKV_OP_GET_AT:
-        return dtkv_get_at (&self->tree, &self->history, &request, reply);
-    case DTKV_OP_DIFF:
-        return dtkv_diff (&self->history, self->applied_index, &request, reply);
     default:
         msgpack_write_nil (reply);
         return DTKV_CLIENT_REQ_ERROR;
@@ -230,6 +239,11 @@ uint64_t dtkv_store_applied_index (const dtkv_store_t *self)
 uint64_t dtkv_store_cluster_time_ms (const dtkv_store_t *self)
 {
     return self->cluster_time_ms;
+}
+
+uint64_t dtkv_store_due_ms (const dtkv_store_t *self)
+{
+    return dtkv_expire_due_ms (&self->tree, &self->sessions);
 }
 
 uint64_t dtkv_store_digest (const dtkv_store_t *self)
@@ -255,16 +269,6 @@ uint64_t dtkv_store_nodes (const dtkv_store_t *self)
     return self->tree.table.nodes;
 }
 
-const dtkv_history_t *dtkv_store_history (const dtkv_store_t *self)
-{
-    return &self->history;
-}
-
-const dtkv_tree_t *dtkv_store_tree (const dtkv_store_t *self)
-{
-    return &self->tree;
-}
-
 uint64_t dtkv_store_bytes (const dtkv_store_t *self)
 {
     return self->tree.bytes;
@@ -286,6 +290,5 @@ void dtkv_store_check (const dtkv_store_t *self)
     dtkv_sessions_check (&self->sessions);
     dt_assert ((self->snapshot != NULL) == (self->tree.capture != NULL));
     dt_assert ((self->snapshot != NULL) == self->sessions.snapshot);
-    dtkv_history_check (&self->history);
     dt_assert (dtkv_store_digest (self) == dtkv_store_digest_recompute (self));
 }

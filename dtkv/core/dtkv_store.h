@@ -15,11 +15,9 @@
 #include <stdint.h>
 
 #include "base/dt_buffer.h"
-#include "dtkv/core/dtkv_history.h"
 #include "dtkv/core/dtkv_limits.h"
 #include "dtkv/core/dtkv_operation.h"
 #include "dtkv/core/dtkv_result.h"
-#include "dtkv/core/dtkv_tree.h"
 #include "storage/log_entry.h"
 
 typedef struct dtkv_store dtkv_store_t;
@@ -27,8 +25,6 @@ typedef struct dtkv_store dtkv_store_t;
 typedef struct {
     dtkv_limits_t limits; // the same on every replica; asserted to be inside the ceilings
     uint64_t hash_seed;   // secret, from env's entropy; any number
-    uint64_t history_bytes_max; // of the last changes kept (dtkv_history.h), of this node only; 0:
-                                // none, and no watches
 } dtkv_store_options_t;
 
 // How an entry ended.
@@ -48,12 +44,13 @@ void dtkv_store_destroy (dtkv_store_t **self_p);
 // Apply the next entry; its index must be above the applied index (asserted). Appends the reply
 // body, one msgpack object (nil if there is nothing to say), to `body` and fills *outcome. Returns
 // outcome->code. Cannot fail otherwise: a payload that does not decode is answered with
-// DTKV_CLIENT_REQ_ERROR and changes nothing. Entries other than LOG_ENTRY_COMMAND only advance
+// DTKV_CLIENT_REQ_ERROR and changes nothing. LOG_ENTRY_CLOCK removes some of the
+// nodes and sessions that have expired. Other entries than that and LOG_ENTRY_COMMAND only advance
 // applied index and cluster time.
 int dtkv_store_apply (dtkv_store_t *self, const log_entry_t *entry, dt_buffer_t *body,
                       dtkv_outcome_t *outcome);
 
-// Carry out a read (get, list, batch_get, get_at, diff) on the state as it is, at dtkv_store_applied_index.
+// Carry out a read (get, list, batch_get) on the state as it is, at dtkv_store_applied_index.
 // Appends the reply body to `reply` as apply does; returns the code. Another operation, or a body
 // that does not decode: DTKV_CLIENT_REQ_ERROR.
 int dtkv_store_read (const dtkv_store_t *self, uint16_t operation, const void *body, size_t bytes,
@@ -64,6 +61,9 @@ uint64_t dtkv_store_applied_index (const dtkv_store_t *self);
 
 // The highest cluster time of the applied entries, in ms.
 uint64_t dtkv_store_cluster_time_ms (const dtkv_store_t *self);
+
+// The cluster time from which on a LOG_ENTRY_CLOCK removes something; UINT64_MAX: none would.
+uint64_t dtkv_store_due_ms (const dtkv_store_t *self);
 
 // Digest of the whole state (dtkv_digest.h): equal on replicas that applied the same entries.
 uint64_t dtkv_store_digest (const dtkv_store_t *self);
@@ -78,10 +78,6 @@ uint64_t dtkv_store_content_digest (const dtkv_store_t *self);
 uint64_t dtkv_store_nodes (const dtkv_store_t *self);
 uint64_t dtkv_store_bytes (const dtkv_store_t *self);
 uint32_t dtkv_store_sessions (const dtkv_store_t *self);
-
-// The last changes, and the tree: for dtkv_watch.h.
-const dtkv_history_t *dtkv_store_history (const dtkv_store_t *self);
-const dtkv_tree_t *dtkv_store_tree (const dtkv_store_t *self);
 
 const dtkv_limits_t *dtkv_store_limits (const dtkv_store_t *self);
 

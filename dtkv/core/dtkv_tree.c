@@ -52,6 +52,7 @@ void dtkv_tree_init (dtkv_tree_t *self, uint64_t seed)
 
 void dtkv_tree_deinit (dtkv_tree_t *self)
 {
+    dtkv_temporaries_deinit (&self->temporaries);
     if (self->root) {
         dtkv_node_t *root = &self->root->node;
         dtkv_tree_free_detached (&root);
@@ -97,6 +98,21 @@ static uint64_t s_nodes_of (const dtkv_node_t *node)
     return 1 + (dtkv_node_is_directory (node) ? dtkv_node_directory (node)->descendants : 0);
 }
 
+// Enter a node that is linked in the index of temporary ones, and take it out.
+static void s_index (dtkv_tree_t *self, dtkv_node_t *node)
+{
+    if (dtkv_node_is_temporary (node)) {
+        dtkv_temporaries_add (&self->temporaries, node);
+    }
+}
+
+static void s_unindex (dtkv_tree_t *self, dtkv_node_t *node)
+{
+    if (dtkv_node_is_temporary (node)) {
+        dtkv_temporaries_remove (&self->temporaries, node);
+    }
+}
+
 // Enter one node in table, digest and counts.
 static void s_enter (dtkv_tree_t *self, dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
 {
@@ -104,11 +120,13 @@ static void s_enter (dtkv_tree_t *self, dtkv_node_t *node, const uint8_t *path, 
     node->digest = dtkv_digest_node (path, path_bytes, node);
     self->digest += node->digest;
     self->bytes += node->name_bytes + node->value_bytes;
+    s_index (self, node);
 }
 
 static void s_leave (dtkv_tree_t *self, dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
 {
     s_capture (self, node, path, path_bytes);
+    s_unindex (self, node);
     dtkv_table_remove (&self->table, s_hash (self, path, path_bytes), node);
     self->digest -= node->digest;
     self->bytes -= node->name_bytes + node->value_bytes;
@@ -177,6 +195,7 @@ void dtkv_tree_substitute (dtkv_tree_t *self, dtkv_node_t *old, const uint8_t *p
                            size_t path_bytes, dtkv_node_t *node)
 {
     dt_assert (!dtkv_node_is_directory (old));
+    s_unindex (self, old);
     dtkv_table_replace (&self->table, s_hash (self, path, path_bytes), old, node);
     dtkv_order_replace (&old->parent->children, old, node);
     node->parent = old->parent;
@@ -185,6 +204,33 @@ void dtkv_tree_substitute (dtkv_tree_t *self, dtkv_node_t *old, const uint8_t *p
     node->digest = dtkv_digest_node (path, path_bytes, node);
     self->digest += node->digest;
     dtkv_node_destroy (&old);
+    s_index (self, node);
+}
+
+void dtkv_tree_set_metadata (dtkv_tree_t *self, dtkv_node_t *node, const uint8_t *path,
+                             size_t path_bytes, const dtkv_node_t *copy)
+{
+    s_unindex (self, node);
+    const dtkv_lifetime_t lifetime = dtkv_node_lifetime (copy);
+    uint64_t index = dtkv_node_is_temporary (copy) ? dtkv_node_temporary (copy)->changed_index : 0;
+    dtkv_node_set_lifetime (node, &lifetime, index);
+    node->modify_index = copy->modify_index;
+    node->modify_ms = copy->modify_ms;
+    node->writer = copy->writer;
+    node->version = copy->version;
+    if (dtkv_node_is_directory (node)) {
+        dtkv_node_directory (node)->changed_index = dtkv_node_directory (copy)->changed_index;
+    }
+    s_index (self, node);
+    s_digest_again (self, node, path, path_bytes);
+}
+
+dtkv_directory_t *dtkv_tree_temporary_above (dtkv_directory_t *directory)
+{
+    while (directory && !directory->temporary) {
+        directory = directory->node.parent;
+    }
+    return directory;
 }
 
 void dtkv_tree_set_child_version (dtkv_tree_t *self, dtkv_directory_t *directory,
@@ -194,98 +240,6 @@ void dtkv_tree_set_child_version (dtkv_tree_t *self, dtkv_directory_t *directory
     directory->child_version = child_version;
     directory->changed_index = changed_index;
     s_digest_again (self, &directory->node, path, path_bytes);
-}
-
-void dtkv_tree_record_begin (dtkv_tree_t *self, const uint8_t *path, size_t path_bytes,
-                             const dtkv_node_t *before, size_t value_bytes)
-{
-    if (self->history) {
-        dtkv_history_begin (self->history, path, path_bytes, before, value_bytes);
-    }
-}
-
-void dtkv_tree_record_end (dtkv_tree_t *self, const dtkv_change_t *change,
-                           const dtkv_node_t *after)
-{
-    if (self->history) {
-        dtkv_history_end (self->history, change->index, after);
-        if (self->undo) {
-            self->undo->events++;
-        }
-    }
-}
-
-static void s_record_one_gone (dtkv_tree_t *self, const dtkv_change_t *change,
-                               const dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
-{
-    dtkv_tree_record_begin (self, path, path_bytes, node, 0);
-    dtkv_tree_record_end (self, change, NULL);
-}
-
-static void s_record_one_come (dtkv_tree_t *self, const dtkv_change_t *change,
-                               const dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
-{
-    dtkv_tree_record_begin (self, path, path_bytes, NULL, node->value_bytes);
-    dtkv_tree_record_end (self, change, node);
-}
-
-// What is below a directory, to be gone through backwards.
-typedef struct {
-    const dtkv_node_t *node;
-    size_t path; // offset
-    size_t path_bytes;
-} s_below_t;
-
-static void s_record_below_gone (dtkv_tree_t *self, const dtkv_change_t *change,
-                                 const dtkv_directory_t *directory, const uint8_t *path,
-                                 size_t path_bytes)
-{
-    size_t count = 0;
-    dt_buffer_t paths = {0};
-    s_below_t *below = dt_malloc (directory->descendants * sizeof *below);
-    dtkv_walk_t walk;
-    dtkv_walk_init (&walk, directory, path, path_bytes);
-    for (const dtkv_node_t *node; (node = dtkv_walk_next (&walk));) {
-        below[count++] = (s_below_t){node, paths.bytes, walk.path.bytes};
-        dt_buffer_append (&paths, walk.path.data, walk.path.bytes);
-    }
-    dtkv_walk_deinit (&walk);
-    while (count-- > 0) {
-        s_record_one_gone (self, change, below[count].node, paths.data + below[count].path,
-                           below[count].path_bytes);
-    }
-    free (below);
-    dt_buffer_deinit (&paths);
-}
-
-void dtkv_tree_record_gone (dtkv_tree_t *self, const dtkv_change_t *change,
-                            const dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
-{
-    if (!self->history) {
-        return;
-    }
-    if (dtkv_node_is_directory (node) && dtkv_node_directory (node)->descendants) {
-        s_record_below_gone (self, change, dtkv_node_directory (node), path, path_bytes);
-    }
-    s_record_one_gone (self, change, node, path, path_bytes);
-}
-
-void dtkv_tree_record_come (dtkv_tree_t *self, const dtkv_change_t *change,
-                            const dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
-{
-    if (!self->history) {
-        return;
-    }
-    s_record_one_come (self, change, node, path, path_bytes);
-    if (!dtkv_node_is_directory (node) || !dtkv_node_directory (node)->descendants) {
-        return;
-    }
-    dtkv_walk_t walk;
-    dtkv_walk_init (&walk, dtkv_node_directory (node), path, path_bytes);
-    for (const dtkv_node_t *below; (below = dtkv_walk_next (&walk));) {
-        s_record_one_come (self, change, below, walk.path.data, walk.path.bytes);
-    }
-    dtkv_walk_deinit (&walk);
 }
 
 static void s_bump (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_directory_t *directory,
@@ -315,46 +269,89 @@ void dtkv_tree_create (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_dire
     if (self->undo) {
         dtkv_undo_add (self->undo, DTKV_UNDO_CREATED, path->data, path->bytes);
     }
-    if (self->history) {
-        s_record_one_come (self, change, node, path->data, path->bytes);
-    }
     s_bump (self, change, parent, path->data, path->parent_bytes);
+}
+
+// Before a node changes where it stands: show it to the snapshot and leave a copy behind.
+static void s_keep_before (dtkv_tree_t *self, dtkv_undo_kind_t kind, const dtkv_node_t *node,
+                           const dtkv_path_t *path)
+{
+    s_capture (self, node, path->data, path->bytes);
+    if (self->undo) {
+        dtkv_undo_record_t *record = dtkv_undo_add (self->undo, kind, path->data, path->bytes);
+        record->node = dtkv_node_copy (node, dtkv_node_name (node), node->name_bytes);
+    }
+}
+
+static void s_set_lifetime (dtkv_tree_t *self, dtkv_node_t *node, const dtkv_lifetime_t *lifetime,
+                            uint64_t index)
+{
+    s_unindex (self, node);
+    dtkv_node_set_lifetime (node, lifetime, index);
+    s_index (self, node);
+}
+
+static void s_stamp (dtkv_node_t *node, const dtkv_change_t *change)
+{
+    node->modify_index = change->index;
+    node->modify_ms = change->wall_ms;
+    node->writer = change->writer;
+    node->version++;
 }
 
 void dtkv_tree_overwrite (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t *node,
                           const dtkv_path_t *path, const void *value, size_t value_bytes)
 {
-    s_capture (self, node, path->data, path->bytes);
-    if (self->undo) {
-        dtkv_undo_record_t *record =
-            dtkv_undo_add (self->undo, DTKV_UNDO_REPLACED, path->data, path->bytes);
-        record->node = dtkv_node_copy (node, dtkv_node_name (node), node->name_bytes);
-    }
-    dtkv_tree_record_begin (self, path->data, path->bytes, node, value_bytes);
+    const dtkv_lifetime_t lifetime = dtkv_node_lifetime (node);
+    dtkv_tree_overwrite_for (self, change, node, path, value, value_bytes, &lifetime);
+}
+
+void dtkv_tree_overwrite_for (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t *node,
+                              const dtkv_path_t *path, const void *value, size_t value_bytes,
+                              const dtkv_lifetime_t *lifetime)
+{
+    s_keep_before (self, DTKV_UNDO_REPLACED, node, path);
     uint64_t old_bytes = node->value_bytes;
-    dtkv_node_t *moved = NULL;
-    if (!dtkv_node_set_value (node, value, value_bytes)) {
-        moved = dtkv_node_copy_with_value (node, value, value_bytes);
-    }
-    dtkv_node_t *changed = moved ? moved : node;
-    changed->modify_index = change->index;
-    changed->modify_ms = change->wall_ms;
-    changed->writer = change->writer;
-    changed->version++;
-    dtkv_tree_record_end (self, change, changed);
-    if (moved) {
+    bool converted = dtkv_lifetime_ends (lifetime) != dtkv_node_is_temporary (node);
+    if (converted || !dtkv_node_set_value (node, value, value_bytes)) {
+        dtkv_node_t *moved = dtkv_node_copy_with_value (node, value, value_bytes, lifetime);
+        s_stamp (moved, change);
         dtkv_tree_substitute (self, node, path->data, path->bytes, moved);
-    } else {
-        self->bytes += value_bytes - old_bytes;
-        s_digest_again (self, node, path->data, path->bytes);
+        return;
     }
+    s_stamp (node, change);
+    self->bytes += value_bytes - old_bytes;
+    if (dtkv_lifetime_ends (lifetime)) {
+        s_set_lifetime (self, node, lifetime, change->index);
+    }
+    s_digest_again (self, node, path->data, path->bytes);
+}
+
+void dtkv_tree_renew (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t *node,
+                      const dtkv_path_t *path, const dtkv_lifetime_t *lifetime)
+{
+    dt_assert (dtkv_node_is_temporary (node));
+    s_keep_before (self, DTKV_UNDO_METADATA, node, path);
+    s_set_lifetime (self, node, lifetime, change->index);
+    s_digest_again (self, node, path->data, path->bytes);
+}
+
+void dtkv_tree_convert (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t *node,
+                        const dtkv_path_t *path, const dtkv_lifetime_t *lifetime)
+{
+    dt_assert (dtkv_node_is_directory (node));
+    dt_assert (node->parent);
+    s_keep_before (self, DTKV_UNDO_METADATA, node, path);
+    s_set_lifetime (self, node, lifetime, change->index);
+    s_stamp (node, change);
+    dtkv_node_directory (node)->changed_index = change->index;
+    s_digest_again (self, node, path->data, path->bytes);
 }
 
 void dtkv_tree_remove (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t *node,
                        const dtkv_path_t *path)
 {
     dtkv_directory_t *parent = node->parent;
-    dtkv_tree_record_gone (self, change, node, path->data, path->bytes);
     dtkv_tree_detach (self, node, path->data, path->bytes);
     if (self->undo) {
         dtkv_undo_add (self->undo, DTKV_UNDO_REMOVED, path->data, path->bytes)->node = node;
@@ -393,6 +390,7 @@ void dtkv_tree_check (const dtkv_tree_t *self)
 {
     uint64_t bytes = 0;
     uint64_t nodes = 0;
+    uint64_t temporaries = 0;
     dt_assert (!self->undo);
     dt_assert (!self->root->node.parent);
     dtkv_table_check (&self->table);
@@ -409,10 +407,14 @@ void dtkv_tree_check (const dtkv_tree_t *self)
         dt_assert (dtkv_tree_find (self, walk.path.data, walk.path.bytes) == node);
         dt_assert (node->version > 0);
         dt_assert (node->create_index <= node->modify_index);
+        temporaries += dtkv_node_is_temporary (node);
+        dt_assert (!dtkv_node_is_temporary (node) || !dtkv_tree_temporary_above (node->parent));
         nodes++;
         bytes += node->name_bytes + node->value_bytes;
     }
     dtkv_walk_deinit (&walk);
+    dtkv_temporaries_check (&self->temporaries);
+    dt_assert (temporaries == self->temporaries.count);
     dt_assert (nodes == self->table.nodes);
     dt_assert (nodes == self->root->descendants);
     dt_assert (bytes == self->bytes);

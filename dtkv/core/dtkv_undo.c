@@ -61,6 +61,10 @@ static void s_take_back (dtkv_tree_t *tree, dtkv_undo_record_t *record, const ui
     case DTKV_UNDO_REPLACED:
         dtkv_tree_substitute (tree, node, path, bytes, record->node);
         break;
+    case DTKV_UNDO_METADATA:
+        dtkv_tree_set_metadata (tree, node, path, bytes, record->node);
+        dtkv_node_destroy (&record->node);
+        break;
     default:
         dtkv_tree_set_child_version (tree, dtkv_node_directory (node), path, bytes,
                                      record->child_version, record->changed_index);
@@ -72,9 +76,6 @@ void dtkv_undo_rollback (dtkv_undo_t *self, dtkv_tree_t *tree)
     dt_assert (!tree->undo);
     for (size_t i = self->count; i-- > 0;) {
         s_take_back (tree, &self->records[i], self->paths.data + self->records[i].path);
-    }
-    if (self->events) {
-        dtkv_history_drop_last (tree->history, self->events);
     }
     s_clear (self);
 }

@@ -17,6 +17,7 @@ typedef enum {
     DTKV_UNDO_CREATED,  // a node was created
     DTKV_UNDO_REPLACED, // a value was replaced: node is a copy from before
     DTKV_UNDO_REMOVED,  // a node was removed with what is below it: node is what was removed
+    DTKV_UNDO_METADATA, // a node's lifetime and metadata changed: node is a copy from before
     DTKV_UNDO_BUMPED,   // a directory's child version was counted up
 } dtkv_undo_kind_t;
 
@@ -34,7 +35,6 @@ typedef struct {
     size_t count;
     size_t capacity;
     dt_buffer_t paths;
-    uint64_t events; // recorded in the history meanwhile
 } dtkv_undo_t;
 
 // A zeroed log is an empty one.

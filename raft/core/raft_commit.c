@@ -41,6 +41,7 @@ void raft_commit_applied (raft_core_t *self, const raft_event_t *event, raft_eff
 {
     (void) effects;
     raft_commit_note_applied (self, event->applied.index);
+    self->due_ms = event->applied.due_ms;
 }
 
 bool raft_commit_replays (const raft_core_t *self)

@@ -415,6 +415,7 @@ static int64_t s_nearest_ns (const raft_core_t *self)
         raft_snapshot_deadline_ns (self),  raft_read_deadline_ns (self),
         raft_election_deadline_ns (self),  raft_lease_deadline_ns (self),
         raft_replicate_deadline_ns (self), raft_transfer_deadline_ns (self),
+        raft_propose_deadline_ns (self),
     };
     int64_t nearest_ns = RAFT_NEVER_NS;
     for (size_t i = 0; i < sizeof deadlines / sizeof *deadlines; i++) {
@@ -434,6 +435,7 @@ static void s_settle (raft_core_t *self, raft_effects_t *effects)
     raft_commit_settle (self, effects);
     raft_election_note_ready (self);
     raft_membership_settle (self, effects);
+    raft_propose_settle (self, effects);
     raft_read_settle (self, effects);
     raft_transfer_settle (self, effects);
     raft_replicate_settle (self, effects);

@@ -37,7 +37,10 @@ typedef enum {
     // counts.
     RAFT_EVENT_APPENDED,
 
-    // applied: the state machine has applied everything up to index. May be merged like APPENDED.
+    // applied: the state machine has applied everything up to index. May be merged like APPENDED. A
+    // leader appends a CLOCK entry by itself when cluster time reaches due_ms, once what it
+    // appended
+    // itself before, its first entry or the last CLOCK, is applied.
     RAFT_EVENT_APPLIED,
 
     // read: a request that reads. Followed by one READ effect, in this step or a later one.
@@ -64,7 +67,8 @@ typedef enum {
     // failed: a write or sync of the log or of the hard state failed, or (NO_SPACE) the log has not
     // written what is not yet APPENDED and never will. Final [DISK-10]: the role
     // becomes FAILED, entries past the commit index are refused with OUTCOME_UNKNOWN (they may be
-    // on the disk; NO_SPACE where they certainly are nowhere), waiting reads and everything that comes later with `rc`. Applies already asked for go
+    // on the disk; NO_SPACE where they certainly are nowhere), waiting reads and everything that
+    // comes later with `rc`. Applies already asked for go
     // on.
     RAFT_EVENT_DISK_FAILED,
 
@@ -138,6 +142,8 @@ typedef struct {
         } appended;
         struct {
             raft_index_t index; // applied up to here; never above what APPLY effects named
+            uint64_t due_ms;    // cluster time at which the machine wants a CLOCK entry; 0: it has
+                                // no wish
         } applied;
         struct {
             void *request;          // the host's; comes back in the READ effect

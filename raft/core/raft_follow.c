@@ -27,7 +27,7 @@ static bool s_is_sound (const raft_message_t *message)
     for (raft_index_t index = append->first; index <= append->last; index++) {
         const log_entry_t *entry = log_batch_entry (append->batch, index);
         if (entry->index != index || entry->term < term || entry->term > message->term ||
-            entry->term == 0 || entry->type > LOG_ENTRY_COMMAND ||
+            entry->term == 0 || entry->type > LOG_ENTRY_TYPE_LAST ||
             entry->payload_bytes > LOG_ENTRY_PAYLOAD_BYTES_MAX) {
             return false;
         }

@@ -86,6 +86,7 @@ enum { RAFT_ROUNDS_KEPT = 64 };
 // What only a leader has.
 typedef struct {
     raft_index_t own_first;    // first entry of its term
+    raft_index_t clock;        // last CLOCK entry of its term; 0: none
     int64_t since_ns;          // cluster time is since_cluster_ms plus what
     uint64_t since_cluster_ms; // passed since
     raft_peer_t *peers;        // owned; ascending by id, this node not among them
@@ -155,8 +156,8 @@ struct raft_core {
     raft_core_options_t options; // limits with defaults filled in; recovered.configs is not valid
     dt_random_t random;
 
-    int64_t now_ns;   // of the event being handled; never runs backwards
-    uint64_t wall_ms; // of the event being handled
+    int64_t now_ns;    // of the event being handled; never runs backwards
+    uint64_t wall_ms;  // of the event being handled
     bool started;      // START was seen
     bool stopping;     // STOP was seen
     bool drained;      // DRAINED was emitted
@@ -184,6 +185,7 @@ struct raft_core {
         handed_disk; // up to here without a batch; while applied is below, nothing is handed
     uint64_t handed_cluster_ms; // cluster time of the entry at handed
     raft_index_t applied;       // the machine reported
+    uint64_t due_ms;            // and wants a CLOCK entry then; 0: no wish
 
     raft_index_t disk_last; // up to here the log was found on disk at the start
 
@@ -267,6 +269,9 @@ int64_t raft_election_deadline_ns (const raft_core_t *self);
 raft_handler_fn raft_propose;
 // Begin a leader's term: append the bootstrap configuration if it is due, then the NOOP [RAFT-6].
 void raft_propose_first (raft_core_t *self, raft_effects_t *effects);
+// A leader appends a CLOCK entry when its machine wants one; when that will be.
+void raft_propose_settle (raft_core_t *self, raft_effects_t *effects);
+int64_t raft_propose_deadline_ns (const raft_core_t *self);
 // Append a configuration as LEADER; it is in force at once. Returns its index.
 raft_index_t raft_propose_config (raft_core_t *self, const raft_config_t *config,
                                   raft_effects_t *effects);

@@ -91,6 +91,40 @@ raft_index_t raft_propose_config (raft_core_t *self, const raft_config_t *config
     return index;
 }
 
+// Whether a CLOCK entry may be appended once the machine wants one: what it wants is known as of
+// this term, and there is never more than one on its way.
+static bool s_clock_may_come (const raft_core_t *self)
+{
+    return self->role == RAFT_LEADER && self->due_ms > 0 && !self->stopping &&
+           self->transfer.to == 0 && !self->disk_full && self->applied >= self->lead.own_first &&
+           self->applied >= self->lead.clock;
+}
+
+int64_t raft_propose_deadline_ns (const raft_core_t *self)
+{
+    if (!s_clock_may_come (self)) {
+        return RAFT_NEVER_NS;
+    }
+    if (self->due_ms <= s_cluster_time_ms (self)) {
+        return self->now_ns;
+    }
+    uint64_t wait_ms = self->due_ms - self->lead.since_cluster_ms;
+    uint64_t wait_ms_max = (uint64_t) (RAFT_NEVER_NS - self->lead.since_ns) / 1000000;
+    return wait_ms < wait_ms_max ? self->lead.since_ns + (int64_t) wait_ms * 1000000
+                                 : RAFT_NEVER_NS;
+}
+
+void raft_propose_settle (raft_core_t *self, raft_effects_t *effects)
+{
+    if (!s_clock_may_come (self) || self->due_ms > s_cluster_time_ms (self)) {
+        return;
+    }
+    log_batch_t *batch = log_batch_new (1);
+    batch->entries[batch->count++] = (log_entry_t){.type = LOG_ENTRY_CLOCK};
+    self->lead.clock = raft_log_last (self->log) + 1;
+    s_append_own (self, batch, effects);
+}
+
 // What one look over a batch's entries tells.
 typedef struct {
     uint64_t bytes;             // weight

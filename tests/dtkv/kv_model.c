@@ -16,6 +16,7 @@ typedef struct {
     uint8_t *value;
     size_t value_bytes;
     uint64_t create_index, modify_index, version, child_version, create_ms, modify_ms, writer;
+    uint64_t owner, ttl_ms, deadline_ms; // 0 of a permanent one
 } s_node_t;
 
 typedef struct {
@@ -41,8 +42,10 @@ struct kv_model {
     const log_entry_t *entry;
     uint64_t parents_left;
     uint64_t removals_left;
-    size_t reply_before; // bytes of the reply that come before an item's node
-    size_t reply_end;    // the reply must not grow beyond by a previous node; 0: no limit
+    bool creates_temporary; // what put and mkdir create is, and
+    uint64_t owner, ttl_ms; // lives so long; 0: for ever
+    size_t reply_before;    // bytes of the reply that come before an item's node
+    size_t reply_end;       // the reply must not grow beyond by a previous node; 0: no limit
 };
 
 // Paths.
@@ -178,6 +181,52 @@ static void s_cut (kv_model_t *self, const uint8_t *path, size_t bytes)
     s_find (self, path, s_parent_bytes (path, bytes))->child_version++;
 }
 
+static bool s_temporary (const s_node_t *node)
+{
+    return node->owner || node->ttl_ms;
+}
+
+// The path, or the next above it that exists and is temporary; NULL if none is.
+static s_node_t *s_temporary_above (const kv_model_t *self, const uint8_t *path, size_t bytes)
+{
+    for (;; bytes = s_parent_bytes (path, bytes)) {
+        s_node_t *node = s_find (self, path, bytes);
+        if (node && s_temporary (node)) {
+            return node;
+        }
+        if (bytes == 0) {
+            return NULL;
+        }
+    }
+}
+
+static bool s_may_change (const kv_model_t *self, const s_node_t *node)
+{
+    return node->owner == 0 || node->owner == self->entry->session_id;
+}
+
+static void s_set_lifetime (kv_model_t *self, s_node_t *node, uint64_t owner, uint64_t ttl_ms)
+{
+    node->owner = owner;
+    node->ttl_ms = ttl_ms;
+    node->deadline_ms = ttl_ms ? self->time_ms + ttl_ms : owner ? UINT64_MAX : 0;
+}
+
+static void s_stamp (const kv_model_t *self, s_node_t *node)
+{
+    node->modify_index = self->entry->index;
+    node->modify_ms = self->entry->wall_ms;
+    node->writer = self->entry->principal;
+    node->version++;
+}
+
+static void s_cut_node (kv_model_t *self, size_t i)
+{
+    uint8_t *path = dt_memdup (self->nodes[i].path, self->nodes[i].path_bytes);
+    s_cut (self, path, self->nodes[i].path_bytes);
+    free (path);
+}
+
 // Replies.
 
 static int s_nil (dt_buffer_t *body, int code)
@@ -189,7 +238,7 @@ static int s_nil (dt_buffer_t *body, int code)
 static void s_write_node (const s_node_t *node, uint64_t flags, dt_buffer_t *body)
 {
     msgpack_write_array (body, flags & DTKV_FLAG_META ? 3 : 2);
-    msgpack_write_uint (body, node->directory ? 1 : 0);
+    msgpack_write_uint (body, (node->directory ? 1 : 0) + (s_temporary (node) ? 4 : 0));
     if (node->directory) {
         msgpack_write_nil (body);
     } else {
@@ -198,7 +247,7 @@ static void s_write_node (const s_node_t *node, uint64_t flags, dt_buffer_t *bod
     if (flags & DTKV_FLAG_META) {
         uint64_t meta[9] = {node->create_index,  node->modify_index, node->version,
                             node->child_version, node->create_ms,    node->modify_ms,
-                            node->writer};
+                            node->writer,        node->owner,        node->ttl_ms};
         msgpack_write_array (body, 9);
         for (int i = 0; i < 9; i++) {
             msgpack_write_uint (body, meta[i]);
@@ -237,6 +286,14 @@ static int s_make_room (kv_model_t *self, msgpack_slice_t path, uint64_t flags)
     if (!s_find (self, path.data, have)->directory) {
         return DTKV_PARENT_NOT_DIR;
     }
+    const s_node_t *temporary = s_temporary_above (self, path.data, have);
+    if (temporary && self->creates_temporary) {
+        return DTKV_UNDER_TEMP_DIR;
+    }
+    if (temporary && s_count_below (self, temporary->path, temporary->path_bytes) + missing + 1 >
+                         self->limits.batch_items_max) {
+        return DTKV_BATCH_TOO_LARGE;
+    }
     if (missing > self->parents_left) {
         return DTKV_BATCH_TOO_LARGE;
     }
@@ -257,11 +314,20 @@ static int s_put (kv_model_t *self, msgpack_slice_t path, msgpack_slice_t value,
         int code = s_make_room (self, path, flags);
         if (!code) {
             s_add (self, path.data, path.bytes, false, value);
+            s_set_lifetime (self, s_find (self, path.data, path.bytes), self->owner, self->ttl_ms);
         }
         return s_nil (body, code);
     }
     if (node->directory) {
         return s_nil (body, DTKV_DIR_EXISTS);
+    }
+    if (s_temporary (node)) {
+        if (!(flags & (DTKV_FLAG_KEEP_TTL | DTKV_FLAG_CONVERT))) {
+            return s_nil (body, DTKV_IS_TEMP_NODE);
+        }
+        if (!s_may_change (self, node)) {
+            return s_nil (body, DTKV_NOT_OWNER);
+        }
     }
     if (!s_previous (self, node, flags, body)) {
         return s_nil (body, DTKV_BATCH_TOO_LARGE);
@@ -269,22 +335,34 @@ static int s_put (kv_model_t *self, msgpack_slice_t path, msgpack_slice_t value,
     free (node->value);
     node->value = dt_memdup (value.data, value.bytes);
     node->value_bytes = value.bytes;
-    node->modify_index = self->entry->index;
-    node->modify_ms = self->entry->wall_ms;
-    node->writer = self->entry->principal;
-    node->version++;
+    s_stamp (self, node);
+    if (flags & DTKV_FLAG_CONVERT) {
+        s_set_lifetime (self, node, 0, 0);
+    }
     return DTKV_SUCCESS_OVERWRITE;
 }
 
 static int s_mkdir (kv_model_t *self, msgpack_slice_t path, uint64_t flags)
 {
-    const s_node_t *node = s_find (self, path.data, path.bytes);
+    s_node_t *node = s_find (self, path.data, path.bytes);
+    if (node && node->directory && s_temporary (node)) {
+        if (!(flags & DTKV_FLAG_CONVERT)) {
+            return DTKV_IS_TEMP_NODE;
+        }
+        if (!s_may_change (self, node)) {
+            return DTKV_NOT_OWNER;
+        }
+        s_stamp (self, node);
+        s_set_lifetime (self, node, 0, 0);
+        return DTKV_SUCCESS_OVERWRITE;
+    }
     if (node) {
         return node->directory ? DTKV_DIR_EXISTS : DTKV_VALUE_EXISTS;
     }
     int code = s_make_room (self, path, flags);
     if (!code) {
         s_add (self, path.data, path.bytes, true, (msgpack_slice_t){0});
+        s_set_lifetime (self, s_find (self, path.data, path.bytes), self->owner, self->ttl_ms);
     }
     return code;
 }
@@ -297,6 +375,9 @@ static int s_remove (kv_model_t *self, msgpack_slice_t path, uint64_t flags, dt_
     const s_node_t *node = s_find (self, path.data, path.bytes);
     if (!node) {
         return s_nil (body, DTKV_NOT_FOUND);
+    }
+    if (!s_may_change (self, node)) {
+        return s_nil (body, DTKV_NOT_OWNER);
     }
     size_t below = s_count_below (self, path.data, path.bytes);
     if (below && !(flags & DTKV_FLAG_RECURSIVE)) {
@@ -311,8 +392,6 @@ static int s_remove (kv_model_t *self, msgpack_slice_t path, uint64_t flags, dt_
     return DTKV_SUCCESS;
 }
 
-// Decoding.
-
 typedef struct {
     uint64_t flags;
     msgpack_slice_t path, value, expected, after;
@@ -320,6 +399,130 @@ typedef struct {
     bool value_nil, must_be_absent;
     const kv_object_t *items;
 } s_request_t;
+
+// Temporary nodes.
+
+static size_t s_owned_by (const kv_model_t *self, uint64_t owner)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        count += self->nodes[i].owner == owner;
+    }
+    return count;
+}
+
+// May an existing node get another lifetime? 0, or why not.
+static int s_may_renew (const kv_model_t *self, const s_node_t *node, uint64_t flags)
+{
+    if (s_temporary (node)) {
+        return s_may_change (self, node) ? 0 : DTKV_NOT_OWNER;
+    }
+    if (!(flags & DTKV_FLAG_CONVERT)) {
+        return DTKV_NOT_TEMP_NODE;
+    }
+    if (node->path_bytes == 0) {
+        return DTKV_INVALID_KEY;
+    }
+    return s_temporary_above (self, node->path, node->path_bytes) ? DTKV_UNDER_TEMP_DIR : 0;
+}
+
+static int s_may_end (const kv_model_t *self, const s_node_t *directory)
+{
+    if (s_count_below (self, directory->path, directory->path_bytes) >
+        self->limits.batch_items_max) {
+        return DTKV_BATCH_TOO_LARGE;
+    }
+    for (size_t i = 0; i < self->count; i++) {
+        if (s_temporary (&self->nodes[i]) &&
+            s_below (&self->nodes[i], directory->path, directory->path_bytes)) {
+            return DTKV_IS_TEMP_NODE;
+        }
+    }
+    return 0;
+}
+
+// Whom a node of `owner` would belong to.
+static int s_new_owner (const kv_model_t *self, const s_request_t *request, uint64_t *owner)
+{
+    uint64_t session = self->entry->session_id;
+    if (!(request->flags & DTKV_FLAG_OWNED)) {
+        return 0;
+    }
+    if (!session) {
+        return DTKV_SESSION_UNKNOWN;
+    }
+    if (*owner != session && s_owned_by (self, session) >= self->limits.session_nodes_max) {
+        return DTKV_TOO_MANY_OWNED;
+    }
+    *owner = session;
+    return 0;
+}
+
+static int s_temp (kv_model_t *self, const s_request_t *request, bool directory, dt_buffer_t *body)
+{
+    msgpack_slice_t path = request->path;
+    s_node_t *node = s_find (self, path.data, path.bytes);
+    if (node && node->directory != directory) {
+        return s_nil (body, directory ? DTKV_VALUE_EXISTS : DTKV_DIR_EXISTS);
+    }
+    uint64_t owner = node ? node->owner : 0;
+    bool renews = node && s_temporary (node);
+    int code = node ? s_may_renew (self, node, request->flags) : 0;
+    if (!code && node && directory && !renews) {
+        code = s_may_end (self, node);
+    }
+    if (!code) {
+        code = s_new_owner (self, request, &owner);
+    }
+    if (code) {
+        return s_nil (body, code);
+    }
+    if (!node) {
+        self->creates_temporary = true;
+        self->owner = owner;
+        self->ttl_ms = request->number;
+        code = directory ? s_nil (body, s_mkdir (self, path, request->flags))
+                         : s_put (self, path, request->value, request->flags, body);
+        self->creates_temporary = false;
+        self->owner = self->ttl_ms = 0;
+        return code;
+    }
+    if (directory) {
+        msgpack_write_nil (body);
+    } else if (!s_previous (self, node, request->flags, body)) {
+        return s_nil (body, DTKV_BATCH_TOO_LARGE);
+    } else {
+        free (node->value);
+        node->value = dt_memdup (request->value.data, request->value.bytes);
+        node->value_bytes = request->value.bytes;
+    }
+    s_set_lifetime (self, node, owner, request->number);
+    if (directory && renews) {
+        return DTKV_DIR_EXISTS;
+    }
+    s_stamp (self, node);
+    return DTKV_SUCCESS_OVERWRITE;
+}
+
+static int s_update_ttl (kv_model_t *self, const s_request_t *request, dt_buffer_t *body)
+{
+    s_node_t *node = s_find (self, request->path.data, request->path.bytes);
+    if (!node || !s_temporary (node)) {
+        return s_nil (body, node ? DTKV_NOT_TEMP_NODE : DTKV_NOT_FOUND);
+    }
+    if (!s_may_change (self, node)) {
+        return s_nil (body, DTKV_NOT_OWNER);
+    }
+    if (request->number == 0 && !node->owner) {
+        return s_nil (body, DTKV_INVALID_TTL);
+    }
+    s_set_lifetime (self, node, node->owner, request->number);
+    msgpack_write_array (body, 1);
+    msgpack_write_uint (body, request->number);
+    return DTKV_SUCCESS;
+}
+
+// Decoding.
 
 static bool s_optional (const kv_object_t *body, uint32_t i, uint64_t limit, uint64_t *number)
 {
@@ -422,11 +625,33 @@ static int s_decode_batch (const kv_model_t *self, const kv_object_t *body, bool
     return request->items->count > self->limits.batch_items_max ? DTKV_BATCH_TOO_LARGE : 0;
 }
 
+// [ path, value, ttl, flags ] and what has less of it.
+static int s_decode_temp (const kv_model_t *self, const kv_object_t *body, bool value, bool flags,
+                          s_request_t *request)
+{
+    const kv_object_t *ttl = &body->items[value ? 2 : 1];
+    if (ttl->kind != MSGPACK_KIND_UINT ||
+        (flags && !s_optional (body, value ? 3 : 2, DTKV_FLAGS_ALL, &request->flags))) {
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+    request->number = ttl->number;
+    int code = s_object_path (self, &body->items[0], &request->path);
+    if (!code && value) {
+        code = s_object_value (self, &body->items[1], &request->value);
+    }
+    bool ends = request->number || !flags || (request->flags & DTKV_FLAG_OWNED);
+    return code ? code : ends && request->number <= DTKV_TTL_MS_MAX ? 0 : DTKV_INVALID_TTL;
+}
+
 static int s_decode (const kv_model_t *self, uint16_t operation, const kv_object_t *body,
                      s_request_t *request)
 {
     *request = (s_request_t){0};
-    uint32_t required = operation == DTKV_OP_PUT ? 2 : operation == DTKV_OP_COMPARE_AND_SET ? 4 : 1;
+    static const uint8_t least[256] = {
+        [DTKV_OP_PUT] = 2,        [DTKV_OP_COMPARE_AND_SET] = 4, [DTKV_OP_PUT_TEMP] = 3,
+        [DTKV_OP_MKDIR_TEMP] = 2, [DTKV_OP_UPDATE_TTL] = 2,
+    };
+    uint32_t required = operation < 256 && least[operation] ? least[operation] : 1;
     if (body->kind != MSGPACK_KIND_ARRAY || body->count < required) {
         return DTKV_CLIENT_REQ_ERROR;
     }
@@ -453,6 +678,11 @@ static int s_decode (const kv_model_t *self, uint16_t operation, const kv_object
         return s_decode_batch (self, body, true, request);
     case DTKV_OP_COMPARE_AND_SET:
         return s_decode_cas (self, body, request);
+    case DTKV_OP_PUT_TEMP:
+    case DTKV_OP_MKDIR_TEMP:
+    case DTKV_OP_UPDATE_TTL:
+        return s_decode_temp (self, body, operation == DTKV_OP_PUT_TEMP,
+                              operation != DTKV_OP_UPDATE_TTL, request);
     case DTKV_OP_SESSION_OPEN:
     case DTKV_OP_SESSION_CLOSE:
     case DTKV_OP_SESSION_KEEPALIVE:
@@ -566,6 +796,11 @@ static int s_write (kv_model_t *self, uint16_t operation, const s_request_t *req
         return s_batch (self, operation == DTKV_OP_BATCH_PUT, request, body);
     case DTKV_OP_COMPARE_AND_SET:
         return s_cas (self, request, body);
+    case DTKV_OP_PUT_TEMP:
+    case DTKV_OP_MKDIR_TEMP:
+        return s_temp (self, request, operation == DTKV_OP_MKDIR_TEMP, body);
+    case DTKV_OP_UPDATE_TTL:
+        return s_update_ttl (self, request, body);
     default:
         return s_nil (body, DTKV_CLIENT_REQ_ERROR);
     }
@@ -730,20 +965,64 @@ static void s_session_drop (kv_model_t *self, size_t i)
              (self->session_count - i) * sizeof self->sessions[0]);
 }
 
-static void s_sweep (kv_model_t *self)
+// End session number i and remove what it owns. Returns how many nodes went.
+static size_t s_session_end (kv_model_t *self, size_t i)
 {
-    for (int swept = 0; swept < 16; swept++) {
-        size_t first = self->session_count;
-        for (size_t i = 0; i < self->session_count; i++) {
-            if (first == self->session_count ||
-                self->sessions[i].deadline_ms < self->sessions[first].deadline_ms) {
-                first = i;
-            }
+    uint64_t owner = self->sessions[i].id;
+    size_t before = self->count;
+    for (size_t k = 0; k < self->count;) {
+        if (self->nodes[k].owner == owner) {
+            s_cut_node (self, k);
+            k = 0;
+        } else {
+            k++;
         }
-        if (first == self->session_count || self->sessions[first].deadline_ms > self->time_ms) {
-            return;
+    }
+    s_session_drop (self, i);
+    return before - self->count;
+}
+
+// Remove what expires first, if it does by now. Returns how much that was.
+static size_t s_expire_one (kv_model_t *self)
+{
+    uint64_t deadline_ms = UINT64_MAX;
+    uint64_t made = 0;
+    size_t node = self->count;
+    size_t session = self->session_count;
+    for (size_t i = 0; i < self->count; i++) {
+        const s_node_t *at = &self->nodes[i];
+        bool earlier = at->deadline_ms < deadline_ms ||
+                       (at->deadline_ms == deadline_ms && at->create_index < made);
+        if (s_temporary (at) && earlier) {
+            deadline_ms = at->deadline_ms;
+            made = at->create_index;
+            node = i;
         }
-        s_session_drop (self, first);
+    }
+    for (size_t i = 0; i < self->session_count; i++) {
+        const s_session_t *at = &self->sessions[i];
+        if (at->deadline_ms < deadline_ms || (at->deadline_ms == deadline_ms && at->id < made)) {
+            deadline_ms = at->deadline_ms;
+            made = at->id;
+            session = i;
+        }
+    }
+    if (deadline_ms > self->time_ms) {
+        return 0;
+    }
+    if (session < self->session_count) {
+        return 1 + s_session_end (self, session);
+    }
+    size_t before = self->count;
+    s_cut_node (self, node);
+    return before - self->count;
+}
+
+static void s_expire (kv_model_t *self)
+{
+    size_t work = 0;
+    for (size_t more = 1; more && work < 64; work += more) {
+        more = s_expire_one (self);
     }
 }
 
@@ -808,7 +1087,7 @@ static int s_session_operation (kv_model_t *self, const log_entry_t *entry, dt_b
         return s_nil (body, DTKV_SESSION_UNKNOWN);
     }
     if (entry->operation == DTKV_OP_SESSION_CLOSE) {
-        s_session_drop (self, (size_t) (session - self->sessions));
+        s_session_end (self, (size_t) (session - self->sessions));
         return s_nil (body, DTKV_SUCCESS);
     }
     session->deadline_ms = self->time_ms + session->ttl_ms;
@@ -853,6 +1132,10 @@ static int s_session_write (kv_model_t *self, const log_entry_t *entry, dt_buffe
     session->deadline_ms = self->time_ms + session->ttl_ms;
     session->ack = entry->session_ack > session->ack ? entry->session_ack : session->ack;
     s_session_forget (session);
+    if (seq == 0) {
+        *index = entry->index;
+        return s_write_body (self, entry, body);
+    }
     if (seq < session->ack) {
         return s_nil (body, DTKV_SESSION_SEQ_STALE);
     }
@@ -895,7 +1178,9 @@ int kv_model_apply (kv_model_t *self, const log_entry_t *entry, dt_buffer_t *bod
     if (entry->cluster_time_ms > self->time_ms) {
         self->time_ms = entry->cluster_time_ms;
     }
-    s_sweep (self);
+    if (entry->type == LOG_ENTRY_CLOCK) {
+        s_expire (self);
+    }
     if (entry->type != LOG_ENTRY_COMMAND) {
         return s_nil (body, DTKV_SUCCESS);
     }

@@ -20,6 +20,7 @@ dtkv_limits_t kv_program_limits (void)
         .reply_bytes_max = 900,
         .sessions_max = 6,
         .session_replies_max = 8,
+        .session_nodes_max = 5,
         .session_bytes_max = 700,
         .session_all_bytes_max = 1500,
     };
@@ -103,7 +104,7 @@ static void s_value (kv_program_t *self)
 
 static void s_flags (kv_program_t *self, unsigned useful)
 {
-    uint64_t flags = s_below (self, 128) & useful;
+    uint64_t flags = dt_random_next (&self->random) & useful;
     msgpack_write_uint (&self->body, s_chance (self, 1, 100) ? s_below (self, 300) : flags);
 }
 
@@ -121,7 +122,7 @@ static void s_body_batch (kv_program_t *self, bool values)
             s_value (self);
         }
     }
-    s_flags (self, 1 | 2 | 4 | 16 | 32);
+    s_flags (self, 1 | 2 | 4 | 16 | 32 | DTKV_FLAG_KEEP_TTL | DTKV_FLAG_CONVERT);
 }
 
 static void s_body_cas (kv_program_t *self)
@@ -143,7 +144,7 @@ static void s_body_cas (kv_program_t *self)
     } else {
         s_value (self);
     }
-    s_flags (self, 1 | 2 | 16);
+    s_flags (self, 1 | 2 | 16 | DTKV_FLAG_KEEP_TTL | DTKV_FLAG_CONVERT);
 }
 
 static void s_break (kv_program_t *self)
@@ -164,20 +165,50 @@ static void s_break (kv_program_t *self)
     }
 }
 
+static void s_ttl (kv_program_t *self)
+{
+    uint64_t ttl_ms = s_chance (self, 1, 4) ? 0 : 1 + s_below (self, 3000);
+    msgpack_write_uint (&self->body, s_chance (self, 1, 50) ? DTKV_TTL_MS_MAX + ttl_ms : ttl_ms);
+}
+
+static uint16_t s_body_temporary (kv_program_t *self)
+{
+    uint64_t choice = s_below (self, 5);
+    if (choice == 0) {
+        msgpack_write_array (&self->body, 2);
+        s_path (self);
+        s_ttl (self);
+        return DTKV_OP_UPDATE_TTL;
+    }
+    bool directory = choice < 3;
+    msgpack_write_array (&self->body, directory ? 3 : 4);
+    s_path (self);
+    if (!directory) {
+        s_value (self);
+    }
+    s_ttl (self);
+    s_flags (self, 1 | 2 | 16 | DTKV_FLAG_OWNED | DTKV_FLAG_CONVERT);
+    return directory ? DTKV_OP_MKDIR_TEMP : DTKV_OP_PUT_TEMP;
+}
+
 static uint16_t s_body_write (kv_program_t *self)
 {
+    if (s_chance (self, 1, 6)) {
+        return s_body_temporary (self);
+    }
+    const unsigned put_flags = 1 | 2 | 16 | DTKV_FLAG_KEEP_TTL | DTKV_FLAG_CONVERT;
     uint64_t choice = s_below (self, 100);
     if (choice < 45) {
         msgpack_write_array (&self->body, 3);
         s_path (self);
         s_value (self);
-        s_flags (self, 1 | 2 | 16);
+        s_flags (self, put_flags);
         return DTKV_OP_PUT;
     }
     if (choice < 75) {
         msgpack_write_array (&self->body, 2);
         s_path (self);
-        s_flags (self, 1 | 2 | 4 | 16);
+        s_flags (self, 1 | 2 | 4 | 16 | DTKV_FLAG_CONVERT);
         return choice < 60 ? DTKV_OP_REMOVE : DTKV_OP_MKDIR;
     }
     if (choice < 90) {
@@ -209,8 +240,10 @@ static void s_under_session (kv_program_t *self, log_entry_t *entry)
 {
     uint64_t slot = s_below (self, SESSIONS);
     uint64_t seq = self->seqs[slot];
-    uint64_t choice = s_below (self, 10);
-    if (choice < 6) {
+    uint64_t choice = s_below (self, 13);
+    if (choice >= 10) {
+        seq = 0; // on behalf of it, once or more
+    } else if (choice < 6) {
         self->seqs[slot]++;
     } else if (choice < 9) {
         seq -= s_below (self, 4) < seq ? s_below (self, seq < 4 ? seq + 1 : 4) : 0;
@@ -236,7 +269,9 @@ void kv_program_entry (kv_program_t *self, log_entry_t *entry)
         .cluster_time_ms = self->time_ms - (s_chance (self, 1, 20) ? s_below (self, 100) : 0),
         .wall_ms = 1700000000000ULL + s_below (self, 1000),
         .principal = s_below (self, 5),
-        .type = s_chance (self, 1, 30) ? LOG_ENTRY_NOOP : LOG_ENTRY_COMMAND,
+        .type = s_chance (self, 1, 30)   ? LOG_ENTRY_NOOP
+                : s_chance (self, 1, 10) ? LOG_ENTRY_CLOCK
+                                         : LOG_ENTRY_COMMAND,
     };
     if (self->with_sessions && s_chance (self, 1, 12)) {
         entry->operation = s_body_session (self);
@@ -319,6 +354,7 @@ int kv_program_apply_both (dtkv_store_t *store, kv_model_t *model, const log_ent
     }
     uint64_t digest = dtkv_store_content_digest (store);
     bool had_sessions = dtkv_store_sessions (store) > 0;
+    uint64_t due_ms = dtkv_store_due_ms (store);
     int code = dtkv_store_apply (store, entry, &store_body, &outcome);
     int model_code = kv_model_apply (model, entry, &model_body, &model_index);
     dt_assert (code == outcome.code);
@@ -328,6 +364,10 @@ int kv_program_apply_both (dtkv_store_t *store, kv_model_t *model, const log_ent
     // What validate refuses, apply refuses with the same code, and nothing happens.
     dt_assert (!validated || entry->session_id || code == validated);
     dt_assert (!validated || had_sessions || dtkv_store_content_digest (store) == digest);
+    // A clock entry does something if it is due, and only then.
+    bool due = due_ms <= dtkv_store_cluster_time_ms (store);
+    dt_assert (entry->type != LOG_ENTRY_CLOCK ||
+               due == (dtkv_store_content_digest (store) != digest));
     dt_buffer_deinit (&store_body);
     dt_buffer_deinit (&model_body);
     return code;

@@ -8,11 +8,7 @@
 
 void kv_fixture_init (kv_fixture_t *self, const dtkv_limits_t *limits)
 {
-    dtkv_store_options_t options = {
-        .limits = *limits,
-        .hash_seed = 42,
-        .history_bytes_max = 1024 * 1024,
-    };
+    dtkv_store_options_t options = {.limits = *limits, .hash_seed = 42};
     *self = (kv_fixture_t){.store = dtkv_store_new (&options)};
     self->context = (log_entry_t){
         .term = 1,
@@ -39,6 +35,15 @@ int kv_apply (kv_fixture_t *self, uint16_t operation)
     entry.payload_bytes = (uint32_t) self->body.bytes;
     dt_buffer_clear (&self->reply);
     return dtkv_store_apply (self->store, &entry, &self->reply, &self->outcome);
+}
+
+void kv_clock (kv_fixture_t *self, uint64_t cluster_time_ms)
+{
+    self->context.cluster_time_ms = cluster_time_ms;
+    self->context.type = LOG_ENTRY_CLOCK;
+    dt_buffer_clear (&self->body);
+    kv_apply (self, 0);
+    self->context.type = LOG_ENTRY_COMMAND;
 }
 
 static int s_read (kv_fixture_t *self, uint16_t operation)
@@ -78,6 +83,34 @@ int kv_put (kv_fixture_t *self, const char *path, const char *value, unsigned fl
     s_text (self, value);
     msgpack_write_uint (&self->body, flags);
     return kv_apply (self, DTKV_OP_PUT);
+}
+
+int kv_put_temp (kv_fixture_t *self, const char *path, const char *value, uint64_t ttl_ms,
+                 unsigned flags)
+{
+    s_begin (self, 4);
+    s_text (self, path);
+    s_text (self, value);
+    msgpack_write_uint (&self->body, ttl_ms);
+    msgpack_write_uint (&self->body, flags);
+    return kv_apply (self, DTKV_OP_PUT_TEMP);
+}
+
+int kv_mkdir_temp (kv_fixture_t *self, const char *path, uint64_t ttl_ms, unsigned flags)
+{
+    s_begin (self, 3);
+    s_text (self, path);
+    msgpack_write_uint (&self->body, ttl_ms);
+    msgpack_write_uint (&self->body, flags);
+    return kv_apply (self, DTKV_OP_MKDIR_TEMP);
+}
+
+int kv_update_ttl (kv_fixture_t *self, const char *path, uint64_t ttl_ms)
+{
+    s_begin (self, 2);
+    s_text (self, path);
+    msgpack_write_uint (&self->body, ttl_ms);
+    return kv_apply (self, DTKV_OP_UPDATE_TTL);
 }
 
 int kv_mkdir (kv_fixture_t *self, const char *path, unsigned flags)

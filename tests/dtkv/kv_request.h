@@ -41,6 +41,15 @@ int kv_cas_value (kv_fixture_t *self, const char *path, const char *expected, co
 int kv_cas_number (kv_fixture_t *self, const char *path, unsigned condition, uint64_t expected,
                    const char *value, unsigned flags);
 
+// Temporary nodes.
+int kv_put_temp (kv_fixture_t *self, const char *path, const char *value, uint64_t ttl_ms,
+                 unsigned flags);
+int kv_mkdir_temp (kv_fixture_t *self, const char *path, uint64_t ttl_ms, unsigned flags);
+int kv_update_ttl (kv_fixture_t *self, const char *path, uint64_t ttl_ms);
+
+// Apply a clock entry at that cluster time.
+void kv_clock (kv_fixture_t *self, uint64_t cluster_time_ms);
+
 // Operations of a session id or a ttl.
 int kv_session (kv_fixture_t *self, uint16_t operation, uint64_t number);
 

@@ -10,7 +10,7 @@ static dtkv_limits_t s_limits;
 static void s_setup (void)
 {
     s_limits = DTKV_LIMITS_DEFAULT;
-    s_limits.sessions_max = 40;
+    s_limits.sessions_max = 200;
     s_limits.session_replies_max = 10;
     kv_fixture_init (&s_kv, &s_limits);
 }
@@ -126,8 +126,6 @@ START_TEST (seq_below_the_acknowledged_is_stale)
     s_under (id, 1, 1);
     assert_code (kv_put (&s_kv, "a", "1", 0), SESSION_SEQ_STALE);
     ck_assert_uint_eq (s_kv.outcome.index, 0);
-    s_under (id, 0, 0);
-    assert_code (kv_put (&s_kv, "a", "1", 0), SESSION_SEQ_STALE);
     assert_code (kv_get (&s_kv, "a", 0), SUCCESS);
     assert_reply ("[0 \"2\"]");
 }
@@ -185,7 +183,11 @@ START_TEST (session_expires_when_cluster_time_reaches_its_deadline)
     s_under (id, 1, 1);
     assert_code (kv_put (&s_kv, "a", "1", 0), SESSION_UNKNOWN);
     assert_code (kv_session (&s_kv, DTKV_OP_SESSION_KEEPALIVE, id), SESSION_UNKNOWN);
+    ck_assert_uint_eq (dtkv_store_sessions (s_kv.store), 1);
+    ck_assert_uint_eq (dtkv_store_due_ms (s_kv.store), 10999);
+    kv_clock (&s_kv, 10999);
     ck_assert_uint_eq (dtkv_store_sessions (s_kv.store), 0);
+    ck_assert_uint_eq (dtkv_store_due_ms (s_kv.store), UINT64_MAX);
 }
 END_TEST
 
@@ -213,29 +215,48 @@ START_TEST (cluster_time_never_runs_back)
 }
 END_TEST
 
-START_TEST (expired_sessions_are_refused_before_they_are_swept)
+START_TEST (expired_sessions_are_refused_before_they_are_removed)
 {
-    uint64_t ids[40];
-    for (int i = 0; i < 40; i++) {
+    uint64_t ids[200];
+    for (int i = 0; i < 200; i++) {
         ids[i] = s_open (5000);
     }
     s_kv.context.cluster_time_ms = 100000;
-    s_under (ids[39], 1, 1);
+    s_under (ids[199], 1, 1);
     assert_code (kv_put (&s_kv, "a", "1", 0), SESSION_UNKNOWN);
-    ck_assert_uint_eq (dtkv_store_sessions (s_kv.store), 24); // 16 for each entry
-    assert_code (kv_session (&s_kv, DTKV_OP_SESSION_KEEPALIVE, ids[38]), SESSION_UNKNOWN);
-    ck_assert_uint_eq (dtkv_store_sessions (s_kv.store), 8);
+    ck_assert_uint_eq (dtkv_store_sessions (s_kv.store), 200);
+    kv_clock (&s_kv, 100000);
+    ck_assert_uint_eq (dtkv_store_sessions (s_kv.store), 136); // 64 for each entry
+    assert_code (kv_session (&s_kv, DTKV_OP_SESSION_KEEPALIVE, ids[198]), SESSION_UNKNOWN);
+    kv_clock (&s_kv, 100000);
+    ck_assert_uint_eq (dtkv_store_sessions (s_kv.store), 72);
 }
 END_TEST
 
 START_TEST (sessions_are_limited)
 {
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 200; i++) {
         s_open (5000);
     }
     assert_code (kv_session (&s_kv, DTKV_OP_SESSION_OPEN, 5000), TOO_MANY_SESSIONS);
-    s_kv.context.cluster_time_ms = 100000;
+    kv_clock (&s_kv, 100000);
     s_open (5000);
+}
+END_TEST
+
+START_TEST (write_on_behalf_of_a_session_happens_each_time_and_keeps_it_alive)
+{
+    uint64_t id = s_open (5000); // at 1000
+    s_under (id, 0, 0);
+    s_kv.context.cluster_time_ms = 5000;
+    assert_code (kv_put (&s_kv, "a", "1", 0), SUCCESS);
+    assert_code (kv_put (&s_kv, "a", "1", 0), SUCCESS_OVERWRITE);
+    ck_assert_uint_ne (s_kv.outcome.index, 0);
+    s_kv.context.cluster_time_ms = 9999;
+    assert_code (kv_put (&s_kv, "a", "1", 0), SUCCESS_OVERWRITE);
+    s_kv.context.cluster_time_ms = 99999;
+    assert_code (kv_put (&s_kv, "a", "1", 0), SESSION_UNKNOWN);
+    ck_assert_uint_eq (s_kv.outcome.index, 0);
 }
 END_TEST
 
@@ -286,7 +307,7 @@ START_TEST (thousands_of_sessions_expire_in_order_and_survive_snapshots)
         log_entry_t entry = {
             .index = ++s_kv.context.index,
             .cluster_time_ms = 12000 + i * 20,
-            .type = LOG_ENTRY_NOOP,
+            .type = LOG_ENTRY_CLOCK,
         };
         dtkv_store_apply (s_kv.store, &entry, &s_kv.reply, &s_kv.outcome);
         dtkv_store_apply (restored, &entry, &s_kv.reply, &s_kv.outcome);
@@ -316,8 +337,9 @@ int main (void)
         session_expires_when_cluster_time_reaches_its_deadline,
         writes_keep_a_session_alive,
         cluster_time_never_runs_back,
-        expired_sessions_are_refused_before_they_are_swept,
+        expired_sessions_are_refused_before_they_are_removed,
         sessions_are_limited,
+        write_on_behalf_of_a_session_happens_each_time_and_keeps_it_alive,
         closed_session_is_unknown,
         repeats_are_recognised_after_snapshot_and_restore,
         thousands_of_sessions_expire_in_order_and_survive_snapshots,

@@ -305,6 +305,70 @@ START_TEST (every_kind_has_a_name)
 }
 END_TEST
 
+static raft_event_t s_applied (raft_index_t index, uint64_t due_ms)
+{
+    return (raft_event_t){.kind = RAFT_EVENT_APPLIED, .applied = {index, due_ms}};
+}
+
+static bool s_appends_clock (void)
+{
+    const raft_effect_t *append = s_find (RAFT_EFFECT_APPEND);
+    return append && append->append.batch->entries[0].type == LOG_ENTRY_CLOCK;
+}
+
+START_TEST (clock_entry_comes_when_the_machine_is_due_and_not_before)
+{
+    s_new ((raft_core_options_t){0});
+    s_lead ();
+    s_step_at (10, s_applied (2, 500));
+    ck_assert_int_eq (effects.next_deadline_ns, 500 * 1000000);
+    s_step_at (499, (raft_event_t){.kind = RAFT_EVENT_TICK});
+    ck_assert (!s_appends_clock ());
+    s_step_at (500, (raft_event_t){.kind = RAFT_EVENT_TICK});
+    ck_assert (s_appends_clock ());
+    ck_assert_uint_eq (s_find (RAFT_EFFECT_APPEND)->append.batch->entries[0].cluster_time_ms, 500);
+    s_end ();
+}
+END_TEST
+
+START_TEST (next_clock_entry_waits_until_the_last_is_applied)
+{
+    s_new ((raft_core_options_t){0});
+    s_lead ();
+    s_step_at (500, s_applied (2, 500));
+    ck_assert (s_appends_clock ());
+    s_step_at (600, (raft_event_t){.kind = RAFT_EVENT_APPENDED, .appended = {3, 1}});
+    ck_assert (!s_appends_clock ());
+    s_step_at (700, s_applied (2, 500)); // a report from before
+    ck_assert (!s_appends_clock ());
+    s_step_at (800, s_applied (3, 600)); // and there is more to do
+    ck_assert (s_appends_clock ());
+    s_step_at (800, (raft_event_t){.kind = RAFT_EVENT_APPENDED, .appended = {4, 1}});
+    s_step_at (900, s_applied (4, 0));
+    ck_assert (!s_appends_clock ());
+    s_end ();
+}
+END_TEST
+
+START_TEST (no_clock_entry_comes_while_stopping_or_on_a_full_disk)
+{
+    s_new ((raft_core_options_t){0});
+    s_lead ();
+    s_step_at (10, (raft_event_t){.kind = RAFT_EVENT_DISK_FULL, .disk_full.on = true});
+    s_step_at (500, s_applied (2, 500));
+    ck_assert (!s_appends_clock ());
+    s_step_at (600, (raft_event_t){.kind = RAFT_EVENT_DISK_FULL, .disk_full.on = false});
+    ck_assert (s_appends_clock ());
+    s_end ();
+    s_new ((raft_core_options_t){0});
+    s_lead ();
+    s_step_at (10, (raft_event_t){.kind = RAFT_EVENT_STOP});
+    s_step_at (500, s_applied (2, 500));
+    ck_assert (!s_appends_clock ());
+    s_end ();
+}
+END_TEST
+
 int main (void)
 {
     TCase *tcase = tcase_create ("core");
@@ -320,6 +384,9 @@ int main (void)
     tcase_add_test (tcase, leader_with_a_stalled_disk_steps_down);
     tcase_add_test (tcase, stalled_disk_keeps_a_voter_from_campaigning_until_it_goes_on);
     tcase_add_test (tcase, sole_voter_leads_on_with_a_stalled_disk);
+    tcase_add_test (tcase, clock_entry_comes_when_the_machine_is_due_and_not_before);
+    tcase_add_test (tcase, next_clock_entry_waits_until_the_last_is_applied);
+    tcase_add_test (tcase, no_clock_entry_comes_while_stopping_or_on_a_full_disk);
     tcase_add_test (tcase, every_kind_has_a_name);
     Suite *suite = suite_create ("raft_core");
     suite_add_tcase (suite, tcase);

@@ -278,6 +278,12 @@ static uint64_t s_digest (const raft_machine_t *machine)
     return self->inner->ops->digest (self->inner);
 }
 
+static uint64_t s_due_ms (const raft_machine_t *machine)
+{
+    const s_tap_t *self = (const s_tap_t *) machine;
+    return self->inner->ops->due_ms (self->inner);
+}
+
 static uint32_t s_status (const raft_machine_t *machine, dt_buffer_t *map)
 {
     const s_tap_t *self = (const s_tap_t *) machine;
@@ -332,6 +338,7 @@ static raft_machine_ops_t s_ops = {
     .read = s_read,
     .applied = s_applied,
     .digest = s_digest,
+    .due_ms = s_due_ms,
     .status = s_status,
     .snapshot_begin = s_snapshot_begin,
     .restore_begin = s_restore_begin,
