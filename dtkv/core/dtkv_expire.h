@@ -20,6 +20,6 @@ uint64_t dtkv_expire_due_ms (const dtkv_tree_t *tree, const dtkv_sessions_t *ses
 
 // End a session and remove what it owns, in order of creation. Returns how many nodes that were.
 uint64_t dtkv_end_session (dtkv_tree_t *tree, dtkv_sessions_t *sessions, dtkv_session_t *session,
-                           const dtkv_change_t *change);
+                           const dtkv_change_t *change, uint64_t now_ms);
 
 #endif // DTKV_EXPIRE_H

@@ -7,6 +7,7 @@
 #define DTKV_OPS_H
 
 #include "base/dt_buffer.h"
+#include "dtkv/core/dtkv_lock.h"
 #include "dtkv/core/dtkv_request.h"
 #include "dtkv/core/dtkv_result.h"
 #include "dtkv/core/dtkv_tree.h"
@@ -16,13 +17,14 @@ typedef struct {
     dtkv_tree_t *tree;
     const dtkv_limits_t *limits;
     dtkv_change_t change;
-    dt_buffer_t *body;        // reply
-    size_t body_bytes_max;    // a previous node that would bring the reply above it is refused
-    uint64_t parents_left;    // missing directories the request may still create
-    uint64_t removals_left;   // nodes the request may still remove recursively
-    uint64_t session;         // on behalf of which it is done; 0: none
-    uint64_t now_ms;          // cluster time
-    dtkv_lifetime_t lifetime; // of the node that a put or mkdir creates
+    dt_buffer_t *body;      // reply
+    size_t body_bytes_max;  // a previous node that would bring the reply above it is refused
+    uint64_t parents_left;  // missing directories the request may still create
+    uint64_t removals_left; // nodes the request may still remove recursively
+    uint64_t session;       // on behalf of which it is done; 0: none
+    uint64_t now_ms;        // cluster time
+    const dtkv_sessions_t *sessions; // which of them live
+    dtkv_lifetime_t lifetime;        // of the node that a put or mkdir creates
 } dtkv_context_t;
 
 // Writes of one path (dtkv_put.c, dtkv_remove.c, dtkv_cas.c).
@@ -40,6 +42,11 @@ int dtkv_make_parent (dtkv_context_t *self, const dtkv_path_t *path, uint32_t fl
 int dtkv_put_temp (dtkv_context_t *self, const dtkv_request_t *request);
 int dtkv_mkdir_temp (dtkv_context_t *self, const dtkv_request_t *request);
 int dtkv_update_ttl (dtkv_context_t *self, const dtkv_request_t *request);
+
+// Locks (dtkv_lock.c); a write under guards (dtkv_store.c).
+int dtkv_lock (dtkv_context_t *self, const dtkv_request_t *request);
+int dtkv_unlock (dtkv_context_t *self, const dtkv_request_t *request);
+int dtkv_lock_renew (dtkv_context_t *self, const dtkv_request_t *request);
 
 // Writes on temporary nodes by put and mkdir: what their flags KEEP_TTL and CONVERT allow. 0, or
 // why not.

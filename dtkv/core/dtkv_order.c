@@ -493,3 +493,9 @@ void dtkv_order_check (const dtkv_order_t *self)
     }
     dt_assert (nodes == self->nodes);
 }
+
+dtkv_node_t *dtkv_order_last (const dtkv_order_t *self)
+{
+    const dtkv_leaf_t *leaf = self->entries[self->count - 1].leaf;
+    return leaf->nodes[leaf->count - 1];
+}

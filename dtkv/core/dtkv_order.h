@@ -57,6 +57,9 @@ void dtkv_order_replace (dtkv_order_t *self, const struct dtkv_node *old, struct
 // The node at a position; NULL at the end.
 struct dtkv_node *dtkv_order_at (const dtkv_order_t *self, dtkv_position_t position);
 
+// The last node. The order must not be empty.
+struct dtkv_node *dtkv_order_last (const dtkv_order_t *self);
+
 // The next position. Not from the end.
 dtkv_position_t dtkv_order_next (const dtkv_order_t *self, dtkv_position_t position);
 

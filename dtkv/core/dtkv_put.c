@@ -28,6 +28,9 @@ static dtkv_directory_t *s_create_parents (dtkv_context_t *self, const dtkv_path
 // temporary directory goes in one entry with all that is below it, and nothing in it ends before.
 static int s_may_create (const dtkv_context_t *self, dtkv_directory_t *directory, uint64_t missing)
 {
+    if (dtkv_node_is_lock (&directory->node)) {
+        return DTKV_PARENT_IS_LOCK;
+    }
     if (self->tree->temporaries.directories == 0) {
         return 0;
     }
@@ -76,6 +79,9 @@ int dtkv_put (dtkv_context_t *self, const dtkv_path_t *path, msgpack_slice_t val
 {
     dtkv_node_t *node = dtkv_tree_find (self->tree, path->data, path->bytes);
     if (node) {
+        if (dtkv_node_is_lock (node)) {
+            return dtkv_reply_nil (self, DTKV_IS_LOCK_NODE);
+        }
         if (dtkv_node_is_directory (node)) {
             return dtkv_reply_nil (self, DTKV_DIR_EXISTS);
         }
@@ -108,6 +114,9 @@ int dtkv_put (dtkv_context_t *self, const dtkv_path_t *path, msgpack_slice_t val
 int dtkv_mkdir (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags)
 {
     dtkv_node_t *node = dtkv_tree_find (self->tree, path->data, path->bytes);
+    if (node && dtkv_node_is_lock (node)) {
+        return dtkv_reply_nil (self, DTKV_IS_LOCK_NODE);
+    }
     if (node && dtkv_node_is_temporary (node) && dtkv_node_is_directory (node)) {
         return dtkv_mkdir_permanent (self, node, path, flags);
     }

@@ -11,6 +11,9 @@ int dtkv_remove (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags)
     if (!node) {
         return dtkv_reply_nil (self, DTKV_NOT_FOUND);
     }
+    if (dtkv_node_is_lock (node)) {
+        return dtkv_reply_nil (self, DTKV_IS_LOCK_NODE);
+    }
     if (!dtkv_may_change (self, node)) {
         return dtkv_reply_nil (self, DTKV_NOT_OWNER);
     }
@@ -22,6 +25,9 @@ int dtkv_remove (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags)
         nodes = dtkv_node_directory (node)->descendants + 1;
         if (nodes > self->removals_left) {
             return dtkv_reply_nil (self, DTKV_BATCH_TOO_LARGE);
+        }
+        if (dtkv_lock_below (self->tree, dtkv_node_directory (node))) {
+            return dtkv_reply_nil (self, DTKV_IS_LOCK_NODE);
         }
     }
     if (!dtkv_reply_previous (self, node, flags)) {

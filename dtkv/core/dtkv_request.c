@@ -1,5 +1,6 @@
 #include "dtkv/core/dtkv_request.h"
 
+#include "dtkv/core/dtkv_lock.h"
 #include "dtkv/core/dtkv_result.h"
 
 // Elements that are not known may hold arrays and maps: how deep, where the request, the body, and
@@ -240,6 +241,135 @@ static int s_decode_update_ttl (dtkv_request_t *self, s_decoder_t *decoder)
     return s_close (decoder);
 }
 
+// An optional value; missing and nil are an empty one. What is stored around it needs room.
+static void s_lock_value (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    enum { AROUND_BYTES = 64 };
+    if (!s_more (decoder) || msgpack_cursor_take_nil (&decoder->cursor)) {
+        return;
+    }
+    if (s_bytes (decoder, DTKV_INVALID_VALUE, &self->value) &&
+        self->value.bytes + AROUND_BYTES > decoder->limits->value_bytes_max) {
+        s_refuse (decoder, DTKV_VALUE_TOO_LONG);
+    }
+}
+
+static uint64_t s_lease (s_decoder_t *decoder)
+{
+    uint64_t lease_ms = s_optional (decoder, UINT64_MAX);
+    if (lease_ms > DTKV_TTL_MS_MAX) {
+        s_refuse (decoder, DTKV_INVALID_TTL);
+    }
+    return lease_ms;
+}
+
+static int s_decode_lock (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 3);
+    s_path (decoder, &self->path);
+    self->mode = msgpack_cursor_uint_max (&decoder->cursor, DTKV_LOCK_SEMAPHORE);
+    self->wait_ms = msgpack_cursor_uint (&decoder->cursor);
+    if (self->wait_ms > DTKV_TTL_MS_MAX && self->wait_ms != DTKV_LOCK_WAIT_FOR_EVER) {
+        s_refuse (decoder, DTKV_INVALID_TTL);
+    }
+    self->lease_ms = s_lease (decoder);
+    s_lock_value (self, decoder);
+    self->permits = s_optional (decoder, UINT32_MAX);
+    if (self->mode != DTKV_LOCK_SEMAPHORE) {
+        self->permits = 0;
+    } else if (self->permits == 0) {
+        self->permits = 1;
+    }
+    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    return s_close (decoder);
+}
+
+static int s_decode_unlock (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 2);
+    s_path (decoder, &self->path);
+    self->number = msgpack_cursor_uint (&decoder->cursor);
+    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    return s_close (decoder);
+}
+
+static int s_decode_lock_renew (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 2);
+    s_path (decoder, &self->path);
+    self->number = msgpack_cursor_uint (&decoder->cursor);
+    self->lease_ms = s_lease (decoder);
+    return s_close (decoder);
+}
+
+// What may be done under guards: a write of the tree that is about no lock.
+static bool s_may_be_guarded (uint64_t operation)
+{
+    switch (operation) {
+    case DTKV_OP_SESSION_OPEN:
+    case DTKV_OP_SESSION_CLOSE:
+    case DTKV_OP_SESSION_KEEPALIVE:
+    case DTKV_OP_LOCK:
+    case DTKV_OP_UNLOCK:
+    case DTKV_OP_LOCK_RENEW:
+    case DTKV_OP_GUARDED:
+        return false;
+    default:
+        return operation <= UINT16_MAX && dtkv_operation_writes ((uint16_t) operation);
+    }
+}
+
+static void s_guards (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    msgpack_cursor_t *cursor = &decoder->cursor;
+    self->item_count = msgpack_cursor_array (cursor);
+    if (self->item_count == 0 || self->item_count > DTKV_LOCK_GUARDS_MAX) {
+        msgpack_cursor_fail (cursor);
+    }
+    self->items = *cursor;
+    for (uint32_t i = 0; i < self->item_count && cursor->rc == 0; i++) {
+        uint32_t elements = msgpack_cursor_array (cursor);
+        if (elements < 2) {
+            msgpack_cursor_fail (cursor);
+            return;
+        }
+        dtkv_path_t path;
+        s_path (decoder, &path);
+        msgpack_cursor_uint (cursor);
+        for (; elements > 2 && cursor->rc == 0; elements--) {
+            msgpack_cursor_skip (cursor, ITEM_DEPTH - 1);
+        }
+    }
+    self->items.end = cursor->place;
+}
+
+static int s_decode_guarded (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 3);
+    s_guards (self, decoder);
+    uint64_t operation = msgpack_cursor_uint (&decoder->cursor);
+    self->body = msgpack_cursor_object (&decoder->cursor, INNER_DEPTH);
+    int code = s_close (decoder);
+    if (code == DTKV_CLIENT_REQ_ERROR || !s_may_be_guarded (operation)) {
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+    self->operation = (uint16_t) operation;
+    dtkv_request_t inner;
+    int inner_code = dtkv_request_decode (&inner, self->operation, self->body.data,
+                                          self->body.bytes, decoder->limits);
+    return inner_code == DTKV_CLIENT_REQ_ERROR || !code ? inner_code : code;
+}
+
+void dtkv_request_guard (dtkv_request_t *self, msgpack_slice_t *path, uint64_t *token)
+{
+    uint32_t elements = msgpack_cursor_array (&self->items);
+    *path = msgpack_cursor_bytes (&self->items);
+    *token = msgpack_cursor_uint (&self->items);
+    for (; elements > 2; elements--) {
+        msgpack_cursor_skip (&self->items, INNER_DEPTH);
+    }
+}
+
 static int s_decode_session_open (dtkv_request_t *self, s_decoder_t *decoder)
 {
     s_open (decoder, 1);
@@ -273,6 +403,10 @@ static s_decode_fn *const s_decoders[] = {
     [DTKV_OP_PUT_TEMP] = s_decode_put_temp,
     [DTKV_OP_MKDIR_TEMP] = s_decode_mkdir_temp,
     [DTKV_OP_UPDATE_TTL] = s_decode_update_ttl,
+    [DTKV_OP_LOCK] = s_decode_lock,
+    [DTKV_OP_UNLOCK] = s_decode_unlock,
+    [DTKV_OP_LOCK_RENEW] = s_decode_lock_renew,
+    [DTKV_OP_GUARDED] = s_decode_guarded,
     [DTKV_OP_SESSION_OPEN] = s_decode_session_open,
     [DTKV_OP_SESSION_CLOSE] = s_decode_session,
     [DTKV_OP_SESSION_KEEPALIVE] = s_decode_session,

@@ -25,8 +25,14 @@ typedef struct {
     uint64_t items_max;       // list, clamped to the limit
     uint64_t bytes_max;       // list, clamped to the limit
     msgpack_slice_t after;    // list: checked; no bytes: from the start
-    msgpack_cursor_t items;   // of a batch: at the first, ends behind the last
-    uint32_t item_count;      // of a batch
+    uint64_t wait_ms;         // lock
+    uint64_t lease_ms;        // lock, lock_renew; 0: as long as the session, or as before
+    uint64_t mode;            // lock: dtkv_lock_mode_t
+    uint64_t permits;         // lock: of a semaphore
+    uint16_t operation;       // guarded: the write
+    msgpack_slice_t body;     // guarded: its body, checked
+    msgpack_cursor_t items;   // of a batch, or guards: at the first, ends behind the last
+    uint32_t item_count;      // of them
 } dtkv_request_t;
 
 // Decode the body of an operation. 0, or the code to answer: CLIENT_REQ_ERROR for what is not of
@@ -39,5 +45,8 @@ int dtkv_request_decode (dtkv_request_t *self, uint16_t operation, const void *b
 // the cursor has moved behind the item in any case.
 int dtkv_request_item (dtkv_request_t *self, bool with_value, dtkv_path_t *path,
                        msgpack_slice_t *value, const dtkv_limits_t *limits);
+
+// Read the next guard: a lock's path and a token.
+void dtkv_request_guard (dtkv_request_t *self, msgpack_slice_t *path, uint64_t *token);
 
 #endif // DTKV_REQUEST_H

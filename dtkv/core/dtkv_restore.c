@@ -9,6 +9,7 @@
 #include "base/dt_assert.h"
 #include "base/dt_error.h"
 #include "base/dt_memory.h"
+#include "dtkv/core/dtkv_lock.h"
 #include "dtkv/core/dtkv_record.h"
 #include "dtkv/core/dtkv_result.h"
 #include "dtkv/core/dtkv_snapshot.h"
@@ -22,6 +23,7 @@ struct dtkv_restore {
     dtkv_directory_t **parents; // owned: parents[d] is where a node of depth d + 1 goes
     uint32_t *parent_bytes;     // owned: length of its path
     uint32_t depth;             // parents known; 0 before the root
+    bool lock_empty;            // the last node was a lock: a contender has to come
     dtkv_session_t *session;    // whose replies are being read
     uint64_t seq;               // of the last reply read
     uint32_t replies_left;      // of the session
@@ -87,12 +89,22 @@ static bool s_sound_lifetime (const dtkv_node_record_t *record)
     return record->depth > 0 && (lifetime->ttl_ms || lifetime->deadline_ms == UINT64_MAX);
 }
 
+// Of locks only the contenders end.
+static bool s_sound_flags (const dtkv_node_record_t *record)
+{
+    const uint32_t all = DTKV_NODE_DIRECTORY | DTKV_NODE_LOCK | DTKV_NODE_TEMPORARY;
+    bool temporary = record->flags & DTKV_NODE_TEMPORARY;
+    bool directory = record->flags & DTKV_NODE_DIRECTORY;
+    bool lock = record->flags & DTKV_NODE_LOCK;
+    return (record->flags & ~all) == 0 && (!lock || (temporary != directory && record->depth > 0));
+}
+
 static bool s_sound_node (const dtkv_restore_t *self, const dtkv_node_record_t *record)
 {
     bool directory = record->flags & DTKV_NODE_DIRECTORY;
     bool root = self->depth == 0;
-    return record->sound && (record->flags & ~(DTKV_NODE_DIRECTORY | DTKV_NODE_TEMPORARY)) == 0 &&
-           root == (record->depth == 0) && (root ? directory : record->depth <= self->depth) &&
+    return record->sound && s_sound_flags (record) && root == (record->depth == 0) &&
+           (root ? directory : record->depth <= self->depth) &&
            record->depth <= DTKV_DEPTH_CEILING && root == (record->name_bytes == 0) &&
            record->name_bytes <= DTKV_KEY_BYTES_CEILING &&
            record->value_bytes <= DTKV_VALUE_BYTES_CEILING &&
@@ -148,6 +160,9 @@ static int s_add_node (dtkv_restore_t *self, const dtkv_node_record_t *record, c
         (dtkv_lifetime_ends (&record->lifetime) && dtkv_tree_temporary_above (parent))) {
         return DT_ERR_CORRUPT;
     }
+    if (self->lock_empty && !dtkv_node_is_lock (&parent->node)) {
+        return DT_ERR_CORRUPT;
+    }
     dtkv_node_t *node;
     self->depth = record->depth;
     if (record->flags & DTKV_NODE_DIRECTORY) {
@@ -159,7 +174,13 @@ static int s_add_node (dtkv_restore_t *self, const dtkv_node_record_t *record, c
         node = dtkv_node_new_value_for (name, record->name_bytes, name + record->name_bytes,
                                         record->value_bytes, &record->lifetime);
     }
+    node->flags |= record->flags & DTKV_NODE_LOCK;
     s_set_metadata (node, record);
+    if (!dtkv_lock_is_sound (parent, node)) {
+        dtkv_node_destroy (&node);
+        return DT_ERR_CORRUPT;
+    }
+    self->lock_empty = (record->flags & DTKV_NODE_LOCK) && (record->flags & DTKV_NODE_DIRECTORY);
     dtkv_tree_attach (&self->store->tree, parent, self->path.data, self->path.bytes, node);
     return 0;
 }
@@ -281,6 +302,9 @@ static s_take_t s_take (dtkv_restore_t *self, const uint8_t *data, size_t bytes)
     }
     if (!self->header_read) {
         return s_take_header (self, data, bytes);
+    }
+    if (self->lock_empty && data[0] != DTKV_RECORD_NODE) {
+        return DT_ERR_CORRUPT;
     }
     if (self->replies_left) {
         return s_take_reply (self, data, bytes);

@@ -89,7 +89,7 @@ static int s_apply_session (dtkv_store_t *self, const log_entry_t *entry, dt_buf
     }
     if (session) {
         const dtkv_change_t change = {entry->index, entry->wall_ms, entry->principal};
-        dtkv_end_session (&self->tree, &self->sessions, session, &change);
+        dtkv_end_session (&self->tree, &self->sessions, session, &change, self->cluster_time_ms);
     }
     msgpack_write_nil (body);
     return session ? DTKV_SUCCESS : DTKV_SESSION_UNKNOWN;
@@ -116,21 +116,47 @@ static int s_run_write (dtkv_context_t *context, uint16_t operation, dtkv_reques
         return dtkv_mkdir_temp (context, request);
     case DTKV_OP_UPDATE_TTL:
         return dtkv_update_ttl (context, request);
+    case DTKV_OP_LOCK:
+        return dtkv_lock (context, request);
+    case DTKV_OP_UNLOCK:
+        return dtkv_unlock (context, request);
+    case DTKV_OP_LOCK_RENEW:
+        return dtkv_lock_renew (context, request);
     default:
         return dtkv_reply_nil (context, DTKV_CLIENT_REQ_ERROR);
     }
 }
 
+// Take the write out of its guards, in place. 0, or why it may not be done.
+static int s_unwrap (const dtkv_store_t *self, dtkv_request_t *request, uint16_t *operation)
+{
+    for (uint32_t i = 0; i < request->item_count; i++) {
+        msgpack_slice_t path;
+        uint64_t token;
+        dtkv_request_guard (request, &path, &token);
+        if (!dtkv_lock_holds (&self->tree, path.data, path.bytes, token)) {
+            return DTKV_FENCED;
+        }
+    }
+    const msgpack_slice_t body = request->body;
+    *operation = request->operation;
+    return dtkv_request_decode (request, *operation, body.data, body.bytes, &self->limits);
+}
+
 static int s_apply_tree (dtkv_store_t *self, const log_entry_t *entry, dt_buffer_t *body)
 {
     dtkv_request_t request;
-    int code = dtkv_request_decode (&request, entry->operation, entry->payload,
-                                    entry->payload_bytes, &self->limits);
+    uint16_t operation = entry->operation;
+    int code = dtkv_request_decode (&request, operation, entry->payload, entry->payload_bytes,
+                                    &self->limits);
+    if (!code && operation == DTKV_OP_GUARDED) {
+        code = s_unwrap (self, &request, &operation);
+    }
     if (code) {
         msgpack_write_nil (body);
         return code;
     }
-    bool batch = entry->operation == DTKV_OP_BATCH_PUT || entry->operation == DTKV_OP_BATCH_REMOVE;
+    bool batch = operation == DTKV_OP_BATCH_PUT || operation == DTKV_OP_BATCH_REMOVE;
     dtkv_context_t context = {
         .tree = &self->tree,
         .limits = &self->limits,
@@ -141,8 +167,9 @@ static int s_apply_tree (dtkv_store_t *self, const log_entry_t *entry, dt_buffer
         .removals_left = self->limits.batch_items_max,
         .session = entry->session_id,
         .now_ms = self->cluster_time_ms,
+        .sessions = &self->sessions,
     };
-    return s_run_write (&context, entry->operation, &request);
+    return s_run_write (&context, operation, &request);
 }
 
 // A write on behalf of a session: with a seq at most once, and its reply is kept.

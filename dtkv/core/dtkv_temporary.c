@@ -200,6 +200,7 @@ void dtkv_temporaries_add (dtkv_temporaries_t *self, dtkv_node_t *node)
     temporary->node = node;
     s_heap_insert (self, temporary);
     self->directories += dtkv_node_is_directory (node);
+    self->contenders += (node->flags & DTKV_NODE_LOCK) != 0;
     if (temporary->lifetime.owner) {
         s_owner_add (self, temporary);
     }
@@ -213,6 +214,7 @@ void dtkv_temporaries_remove (dtkv_temporaries_t *self, dtkv_node_t *node)
         s_owner_remove (self, temporary);
     }
     self->directories -= dtkv_node_is_directory (node);
+    self->contenders -= (node->flags & DTKV_NODE_LOCK) != 0;
     s_heap_remove (self, temporary);
     temporary->node = NULL;
 }
@@ -225,6 +227,20 @@ dtkv_node_t *dtkv_temporaries_first (const dtkv_temporaries_t *self)
 uint32_t dtkv_temporaries_owned (const dtkv_temporaries_t *self, uint64_t owner)
 {
     return self->owners_count ? s_owner (self, owner)->count : 0;
+}
+
+dtkv_node_t *dtkv_temporaries_find (const dtkv_temporaries_t *self, uint64_t owner,
+                                    const dtkv_directory_t *lock)
+{
+    if (dtkv_temporaries_owned (self, owner) == 0) {
+        return NULL;
+    }
+    for (dtkv_temporary_t *at = s_owner (self, owner)->first; at; at = at->behind) {
+        if (at->node->parent == lock) {
+            return at->node;
+        }
+    }
+    return NULL;
 }
 
 static int s_compare_slots (const void *a, const void *b)
@@ -247,6 +263,7 @@ void dtkv_temporaries_list (const dtkv_temporaries_t *self, uint64_t owner, dtkv
 void dtkv_temporaries_check (const dtkv_temporaries_t *self)
 {
     uint32_t directories = 0;
+    uint32_t contenders = 0;
     uint32_t owned = 0;
     for (uint32_t slot = 0; slot < self->count; slot++) {
         const dtkv_temporary_t *temporary = self->heap[slot];
@@ -256,9 +273,11 @@ void dtkv_temporaries_check (const dtkv_temporaries_t *self)
         dt_assert (temporary->lifetime.owner || temporary->lifetime.ttl_ms);
         dt_assert (temporary->lifetime.ttl_ms || temporary->lifetime.deadline_ms == UINT64_MAX);
         directories += dtkv_node_is_directory (temporary->node);
+        contenders += (temporary->node->flags & DTKV_NODE_LOCK) != 0;
         owned += temporary->lifetime.owner != 0;
     }
     dt_assert (directories == self->directories);
+    dt_assert (contenders == self->contenders);
     uint32_t owners = 0;
     for (uint32_t slot = 0; slot < self->owners_capacity; slot++) {
         const dtkv_owner_t *owner = &self->owners[slot];

@@ -32,6 +32,7 @@ typedef struct {
     uint32_t count;
     uint32_t capacity;
     uint32_t directories;     // temporary ones
+    uint32_t contenders;      // of locks
     dtkv_owner_t *owners;     // owned: open addressing by id; NULL: nothing was ever owned
     uint32_t owners_capacity; // power of 2
     uint32_t owners_count;
@@ -50,6 +51,10 @@ dtkv_node_t *dtkv_temporaries_first (const dtkv_temporaries_t *self);
 
 // How many nodes a session owns.
 uint32_t dtkv_temporaries_owned (const dtkv_temporaries_t *self, uint64_t owner);
+
+// The node that a session owns directly in a directory, a lock: there is one at most. NULL: none.
+dtkv_node_t *dtkv_temporaries_find (const dtkv_temporaries_t *self, uint64_t owner,
+                                    const dtkv_directory_t *lock);
 
 // Fill `nodes` with all that a session owns, in order of create index and path.
 void dtkv_temporaries_list (const dtkv_temporaries_t *self, uint64_t owner, dtkv_node_t **nodes);

@@ -82,6 +82,9 @@ int dtkv_put_temp (dtkv_context_t *self, const dtkv_request_t *request)
     const dtkv_path_t *path = &request->path;
     dtkv_lifetime_t lifetime;
     dtkv_node_t *node = dtkv_tree_find (self->tree, path->data, path->bytes);
+    if (node && dtkv_node_is_lock (node)) {
+        return dtkv_reply_nil (self, DTKV_IS_LOCK_NODE);
+    }
     if (node && dtkv_node_is_directory (node)) {
         return dtkv_reply_nil (self, DTKV_DIR_EXISTS);
     }
@@ -111,6 +114,9 @@ static int s_may_end (const dtkv_context_t *self, const dtkv_directory_t *direct
 {
     if (directory->descendants > self->limits->batch_items_max) {
         return DTKV_BATCH_TOO_LARGE;
+    }
+    if (dtkv_lock_below (self->tree, directory)) {
+        return DTKV_IS_LOCK_NODE;
     }
     bool found = false;
     dtkv_walk_t walk;
@@ -148,6 +154,9 @@ int dtkv_mkdir_temp (dtkv_context_t *self, const dtkv_request_t *request)
 {
     const dtkv_path_t *path = &request->path;
     dtkv_node_t *node = dtkv_tree_find (self->tree, path->data, path->bytes);
+    if (node && dtkv_node_is_lock (node)) {
+        return dtkv_reply_nil (self, DTKV_IS_LOCK_NODE);
+    }
     if (node) {
         return dtkv_reply_nil (self, dtkv_node_is_directory (node)
                                          ? s_mkdir_existing (self, request, node)
@@ -166,6 +175,9 @@ int dtkv_update_ttl (dtkv_context_t *self, const dtkv_request_t *request)
 {
     const dtkv_path_t *path = &request->path;
     dtkv_node_t *node = dtkv_tree_find (self->tree, path->data, path->bytes);
+    if (node && dtkv_node_is_lock (node)) {
+        return dtkv_reply_nil (self, DTKV_IS_LOCK_NODE);
+    }
     if (!node || !dtkv_node_is_temporary (node)) {
         return dtkv_reply_nil (self, node ? DTKV_NOT_TEMP_NODE : DTKV_NOT_FOUND);
     }

@@ -4,6 +4,7 @@
 
 #include "base/dt_assert.h"
 #include "base/dt_memory.h"
+#include "dtkv/core/dtkv_lock.h"
 #include "dtkv/core/dtkv_operation.h"
 #include "dtkv/core/dtkv_result.h"
 #include "tests/dtkv/kv_model_body.h"
@@ -17,6 +18,9 @@ typedef struct {
     size_t value_bytes;
     uint64_t create_index, modify_index, version, child_version, create_ms, modify_ms, writer;
     uint64_t owner, ttl_ms, deadline_ms; // 0 of a permanent one
+    bool lock;                           // a lock, or a contender:
+    uint64_t holds, mode, token, lease_ms, permits;
+    size_t lock_value_bytes; // the last of its value
 } s_node_t;
 
 typedef struct {
@@ -238,7 +242,8 @@ static int s_nil (dt_buffer_t *body, int code)
 static void s_write_node (const s_node_t *node, uint64_t flags, dt_buffer_t *body)
 {
     msgpack_write_array (body, flags & DTKV_FLAG_META ? 3 : 2);
-    msgpack_write_uint (body, (node->directory ? 1 : 0) + (s_temporary (node) ? 4 : 0));
+    msgpack_write_uint (body, (node->directory ? 1 : 0) + (node->lock ? 2 : 0) +
+                                  (s_temporary (node) ? 4 : 0));
     if (node->directory) {
         msgpack_write_nil (body);
     } else {
@@ -286,6 +291,9 @@ static int s_make_room (kv_model_t *self, msgpack_slice_t path, uint64_t flags)
     if (!s_find (self, path.data, have)->directory) {
         return DTKV_PARENT_NOT_DIR;
     }
+    if (s_find (self, path.data, have)->lock) {
+        return DTKV_PARENT_IS_LOCK;
+    }
     const s_node_t *temporary = s_temporary_above (self, path.data, have);
     if (temporary && self->creates_temporary) {
         return DTKV_UNDER_TEMP_DIR;
@@ -318,6 +326,9 @@ static int s_put (kv_model_t *self, msgpack_slice_t path, msgpack_slice_t value,
         }
         return s_nil (body, code);
     }
+    if (node->lock) {
+        return s_nil (body, DTKV_IS_LOCK_NODE);
+    }
     if (node->directory) {
         return s_nil (body, DTKV_DIR_EXISTS);
     }
@@ -345,6 +356,9 @@ static int s_put (kv_model_t *self, msgpack_slice_t path, msgpack_slice_t value,
 static int s_mkdir (kv_model_t *self, msgpack_slice_t path, uint64_t flags)
 {
     s_node_t *node = s_find (self, path.data, path.bytes);
+    if (node && node->lock) {
+        return DTKV_IS_LOCK_NODE;
+    }
     if (node && node->directory && s_temporary (node)) {
         if (!(flags & DTKV_FLAG_CONVERT)) {
             return DTKV_IS_TEMP_NODE;
@@ -367,6 +381,16 @@ static int s_mkdir (kv_model_t *self, msgpack_slice_t path, uint64_t flags)
     return code;
 }
 
+static bool s_lock_below (const kv_model_t *self, msgpack_slice_t path)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (self->nodes[i].lock && s_below (&self->nodes[i], path.data, path.bytes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int s_remove (kv_model_t *self, msgpack_slice_t path, uint64_t flags, dt_buffer_t *body)
 {
     if (path.bytes == 0) {
@@ -376,6 +400,9 @@ static int s_remove (kv_model_t *self, msgpack_slice_t path, uint64_t flags, dt_
     if (!node) {
         return s_nil (body, DTKV_NOT_FOUND);
     }
+    if (node->lock) {
+        return s_nil (body, DTKV_IS_LOCK_NODE);
+    }
     if (!s_may_change (self, node)) {
         return s_nil (body, DTKV_NOT_OWNER);
     }
@@ -384,6 +411,9 @@ static int s_remove (kv_model_t *self, msgpack_slice_t path, uint64_t flags, dt_
         return s_nil (body, DTKV_HAS_CHILDREN);
     }
     uint64_t cost = below ? below + 1 : 0;
+    if (cost <= self->removals_left && s_lock_below (self, path)) {
+        return s_nil (body, DTKV_IS_LOCK_NODE);
+    }
     if (cost > self->removals_left || !s_previous (self, node, flags, body)) {
         return s_nil (body, DTKV_BATCH_TOO_LARGE);
     }
@@ -397,6 +427,7 @@ typedef struct {
     msgpack_slice_t path, value, expected, after;
     uint64_t condition, number, items_max, bytes_max;
     bool value_nil, must_be_absent;
+    uint64_t mode, wait_ms, lease_ms, permits;
     const kv_object_t *items;
 } s_request_t;
 
@@ -432,6 +463,10 @@ static int s_may_end (const kv_model_t *self, const s_node_t *directory)
         self->limits.batch_items_max) {
         return DTKV_BATCH_TOO_LARGE;
     }
+    msgpack_slice_t path = {directory->path, directory->path_bytes};
+    if (s_lock_below (self, path)) {
+        return DTKV_IS_LOCK_NODE;
+    }
     for (size_t i = 0; i < self->count; i++) {
         if (s_temporary (&self->nodes[i]) &&
             s_below (&self->nodes[i], directory->path, directory->path_bytes)) {
@@ -462,6 +497,9 @@ static int s_temp (kv_model_t *self, const s_request_t *request, bool directory,
 {
     msgpack_slice_t path = request->path;
     s_node_t *node = s_find (self, path.data, path.bytes);
+    if (node && node->lock) {
+        return s_nil (body, DTKV_IS_LOCK_NODE);
+    }
     if (node && node->directory != directory) {
         return s_nil (body, directory ? DTKV_VALUE_EXISTS : DTKV_DIR_EXISTS);
     }
@@ -507,6 +545,9 @@ static int s_temp (kv_model_t *self, const s_request_t *request, bool directory,
 static int s_update_ttl (kv_model_t *self, const s_request_t *request, dt_buffer_t *body)
 {
     s_node_t *node = s_find (self, request->path.data, request->path.bytes);
+    if (node && node->lock) {
+        return s_nil (body, DTKV_IS_LOCK_NODE);
+    }
     if (!node || !s_temporary (node)) {
         return s_nil (body, node ? DTKV_NOT_TEMP_NODE : DTKV_NOT_FOUND);
     }
@@ -519,6 +560,276 @@ static int s_update_ttl (kv_model_t *self, const s_request_t *request, dt_buffer
     s_set_lifetime (self, node, node->owner, request->number);
     msgpack_write_array (body, 1);
     msgpack_write_uint (body, request->number);
+    return DTKV_SUCCESS;
+}
+
+// Locks.
+
+static bool s_session_lives (const kv_model_t *self, uint64_t id)
+{
+    for (size_t i = 0; i < self->session_count; i++) {
+        if (self->sessions[i].id == id) {
+            return self->sessions[i].deadline_ms > self->time_ms;
+        }
+    }
+    return false;
+}
+
+static bool s_is_contender (const s_node_t *node, const uint8_t *path, size_t bytes)
+{
+    return node->lock && !node->directory && s_below (node, path, bytes);
+}
+
+static void s_contender_value (s_node_t *node, const uint8_t *value, size_t bytes)
+{
+    dt_buffer_t out = {0};
+    msgpack_write_array (&out, 6);
+    msgpack_write_uint (&out, node->holds);
+    msgpack_write_uint (&out, node->mode);
+    msgpack_write_uint (&out, node->token);
+    msgpack_write_uint (&out, node->lease_ms);
+    msgpack_write_uint (&out, node->permits);
+    msgpack_write_bin (&out, value, (uint32_t) bytes);
+    free (node->value);
+    node->value = out.data;
+    node->value_bytes = out.bytes;
+    node->lock_value_bytes = bytes;
+}
+
+// Who holds the lock at a path, if all of them hold together, and whether `next` may too.
+static bool s_may_hold (const kv_model_t *self, const uint8_t *path, size_t bytes,
+                        const s_node_t *next)
+{
+    uint64_t holders = 0;
+    bool shared = true;
+    for (size_t i = 0; i < self->count; i++) {
+        const s_node_t *node = &self->nodes[i];
+        if (s_is_contender (node, path, bytes) && node->holds) {
+            holders++;
+            shared &= node->mode == 1;
+        }
+    }
+    return holders == 0 || (next->mode == 1 && shared) ||
+           (next->mode == 2 && holders < next->permits);
+}
+
+// After somebody left: those who waited longest are given the lock as long as it can be given.
+static void s_promote (kv_model_t *self, const uint8_t *path, size_t bytes)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        s_node_t *node = &self->nodes[i];
+        if (!s_is_contender (node, path, bytes) || node->holds) {
+            continue;
+        }
+        if (!s_session_lives (self, node->owner)) {
+            s_cut_node (self, i);
+            i = 0; // from the start; the root is no contender
+            continue;
+        }
+        if (!s_may_hold (self, path, bytes, node)) {
+            break;
+        }
+        dt_buffer_t value = {0};
+        dt_buffer_append (&value, node->value + node->value_bytes - node->lock_value_bytes,
+                          node->lock_value_bytes);
+        node->holds = 1;
+        node->token = self->entry->index;
+        s_contender_value (node, value.data, value.bytes);
+        dt_buffer_deinit (&value);
+        s_stamp (self, node);
+        s_set_lifetime (self, node, node->owner, node->lease_ms);
+    }
+    if (s_count_below (self, path, bytes) == 0) {
+        s_cut (self, path, bytes);
+    }
+}
+
+// Remove any node that ends; a contender gives way to the next.
+static void s_end_node (kv_model_t *self, size_t i)
+{
+    bool lock = self->nodes[i].lock;
+    size_t bytes = self->nodes[i].path_bytes;
+    uint8_t *path = dt_memdup (self->nodes[i].path, bytes);
+    s_cut_node (self, i);
+    if (lock) {
+        s_promote (self, path, s_parent_bytes (path, bytes));
+    }
+    free (path);
+}
+
+static s_node_t *s_own_contender (const kv_model_t *self, msgpack_slice_t path)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        s_node_t *node = &self->nodes[i];
+        if (s_is_contender (node, path.data, path.bytes) &&
+            node->owner == self->entry->session_id) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+static s_node_t *s_grant_of (const kv_model_t *self, msgpack_slice_t path, uint64_t token)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        s_node_t *node = &self->nodes[i];
+        if (s_is_contender (node, path.data, path.bytes) && node->holds && node->token == token) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+static int s_lock_reply (const s_node_t *node, int code, uint64_t ms, dt_buffer_t *body)
+{
+    msgpack_write_array (body, 3);
+    msgpack_write_uint (body, node->token);
+    msgpack_write_bin (body, node->path + node->path_bytes - 16, 16);
+    msgpack_write_uint (body, ms);
+    return code;
+}
+
+static uint64_t s_wait_ttl (uint64_t wait_ms)
+{
+    return wait_ms == DTKV_LOCK_WAIT_FOR_EVER ? 0 : wait_ms;
+}
+
+static int s_lock_again (kv_model_t *self, s_node_t *own, const s_request_t *request,
+                         dt_buffer_t *body)
+{
+    if (own->holds) {
+        s_set_lifetime (self, own, own->owner, request->lease_ms);
+        return s_lock_reply (own, DTKV_LOCK_BY_SELF, request->lease_ms, body);
+    }
+    if (request->wait_ms == 0) {
+        return s_nil (body, DTKV_LOCK_BY_OTHER);
+    }
+    s_set_lifetime (self, own, own->owner, s_wait_ttl (request->wait_ms));
+    return s_lock_reply (own, DTKV_LOCK_BY_OTHER, request->wait_ms, body);
+}
+
+// The lock as it is, or what is wrong with it.
+static int s_find_lock (const kv_model_t *self, msgpack_slice_t path)
+{
+    const s_node_t *node = s_find (self, path.data, path.bytes);
+    return !node ? DTKV_NOT_FOUND : node->lock && node->directory ? 0 : DTKV_NOT_LOCK_NODE;
+}
+
+static int s_make_lock (kv_model_t *self, const s_request_t *request)
+{
+    self->creates_temporary = true;
+    int code = s_make_room (self, request->path, request->flags);
+    self->creates_temporary = false;
+    if (!code) {
+        s_add (self, request->path.data, request->path.bytes, true, (msgpack_slice_t){0});
+        s_find (self, request->path.data, request->path.bytes)->lock = true;
+    }
+    return code;
+}
+
+static int s_lock (kv_model_t *self, const s_request_t *request, dt_buffer_t *body)
+{
+    msgpack_slice_t path = request->path;
+    if (!self->entry->session_id) {
+        return s_nil (body, DTKV_SESSION_UNKNOWN);
+    }
+    if (path.bytes == 0) {
+        return s_nil (body, DTKV_INVALID_KEY);
+    }
+    size_t segments = 1;
+    for (size_t i = 0; i < path.bytes; i++) {
+        segments += path.data[i] == '.';
+    }
+    if (segments + 1 > self->limits.depth_max || path.bytes + 17 > self->limits.key_bytes_max) {
+        return s_nil (body, DTKV_KEY_TOO_LONG);
+    }
+    int code = s_find_lock (self, path);
+    if (code == DTKV_NOT_LOCK_NODE) {
+        return s_nil (body, code);
+    }
+    bool exists = code == 0;
+    s_node_t *own = s_own_contender (self, path);
+    if (own) {
+        return s_lock_again (self, own, request, body);
+    }
+    s_node_t next = {.mode = request->mode, .permits = request->permits};
+    bool waits = false;
+    for (size_t i = 0; i < self->count; i++) {
+        const s_node_t *node = &self->nodes[i];
+        if (s_is_contender (node, path.data, path.bytes)) {
+            if ((node->mode == 2) != (next.mode == 2) || node->permits != next.permits) {
+                return s_nil (body, DTKV_CLIENT_REQ_ERROR);
+            }
+            waits |= !node->holds;
+        }
+    }
+    bool holds = !waits && s_may_hold (self, path.data, path.bytes, &next);
+    if (!holds && request->wait_ms == 0) {
+        return s_nil (body, DTKV_LOCK_BY_OTHER);
+    }
+    if (s_owned_by (self, self->entry->session_id) >= self->limits.session_nodes_max) {
+        return s_nil (body, DTKV_TOO_MANY_OWNED);
+    }
+    code = exists ? 0 : s_make_lock (self, request);
+    if (code) {
+        return s_nil (body, code);
+    }
+    dt_buffer_t name = {0};
+    dt_buffer_append (&name, path.data, path.bytes);
+    dt_buffer_printf (&name, ".%016llx", (unsigned long long) self->entry->index);
+    s_add (self, name.data, name.bytes, false, (msgpack_slice_t){0});
+    s_node_t *node = s_find (self, name.data, name.bytes);
+    dt_buffer_deinit (&name);
+    node->lock = true;
+    node->holds = holds;
+    node->mode = request->mode;
+    node->token = holds ? self->entry->index : 0;
+    node->lease_ms = request->lease_ms;
+    node->permits = request->permits;
+    s_contender_value (node, request->value.data, request->value.bytes);
+    uint64_t ttl_ms = holds ? request->lease_ms : s_wait_ttl (request->wait_ms);
+    s_set_lifetime (self, node, self->entry->session_id, ttl_ms);
+    return s_lock_reply (node, holds ? DTKV_SUCCESS : DTKV_LOCK_BY_OTHER,
+                         holds ? request->lease_ms : request->wait_ms, body);
+}
+
+static int s_unlock (kv_model_t *self, const s_request_t *request, dt_buffer_t *body)
+{
+    bool force = request->flags & DTKV_FLAG_FORCE;
+    if (!self->entry->session_id && !force) {
+        return s_nil (body, DTKV_SESSION_UNKNOWN);
+    }
+    int code = s_find_lock (self, request->path);
+    if (code) {
+        return s_nil (body, code);
+    }
+    s_node_t *node = force ? s_grant_of (self, request->path, request->number)
+                           : s_own_contender (self, request->path);
+    if (!node || node->token != request->number) {
+        return s_nil (body, DTKV_FENCED);
+    }
+    code = node->holds ? DTKV_SUCCESS : DTKV_LOCK_BY_OTHER;
+    s_end_node (self, (size_t) (node - self->nodes));
+    return s_nil (body, code);
+}
+
+static int s_lock_renew (kv_model_t *self, const s_request_t *request, dt_buffer_t *body)
+{
+    if (!self->entry->session_id) {
+        return s_nil (body, DTKV_SESSION_UNKNOWN);
+    }
+    int code = s_find_lock (self, request->path);
+    if (code) {
+        return s_nil (body, code);
+    }
+    s_node_t *node = s_grant_of (self, request->path, request->number);
+    if (!node || node->owner != self->entry->session_id) {
+        return s_nil (body, DTKV_FENCED);
+    }
+    s_set_lifetime (self, node, node->owner, request->lease_ms ? request->lease_ms : node->ttl_ms);
+    msgpack_write_array (body, 2);
+    msgpack_write_uint (body, node->token);
+    msgpack_write_uint (body, node->ttl_ms);
     return DTKV_SUCCESS;
 }
 
@@ -643,13 +954,99 @@ static int s_decode_temp (const kv_model_t *self, const kv_object_t *body, bool 
     return code ? code : ends && request->number <= DTKV_TTL_MS_MAX ? 0 : DTKV_INVALID_TTL;
 }
 
+static int s_decode_lock (const kv_model_t *self, const kv_object_t *body, s_request_t *request)
+{
+    const kv_object_t *value = body->count > 4 ? &body->items[4] : NULL;
+    bool has_value = value && value->kind != MSGPACK_KIND_NIL;
+    if (body->items[1].kind != MSGPACK_KIND_UINT || body->items[1].number > 2 ||
+        body->items[2].kind != MSGPACK_KIND_UINT ||
+        !s_optional (body, 3, UINT64_MAX, &request->lease_ms) ||
+        !s_optional (body, 5, UINT32_MAX, &request->permits) ||
+        !s_optional (body, 6, DTKV_FLAGS_ALL, &request->flags)) {
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+    request->mode = body->items[1].number;
+    request->wait_ms = body->items[2].number;
+    request->permits = request->mode != 2 ? 0 : request->permits ? request->permits : 1;
+    int code = s_object_path (self, &body->items[0], &request->path);
+    if (code) {
+        return code;
+    }
+    if ((request->wait_ms > DTKV_TTL_MS_MAX && request->wait_ms != DTKV_LOCK_WAIT_FOR_EVER) ||
+        request->lease_ms > DTKV_TTL_MS_MAX) {
+        return DTKV_INVALID_TTL;
+    }
+    if (!has_value) {
+        return 0;
+    }
+    request->value = value->bytes;
+    return value->kind != MSGPACK_KIND_BYTES                        ? DTKV_INVALID_VALUE
+           : value->bytes.bytes + 64 > self->limits.value_bytes_max ? DTKV_VALUE_TOO_LONG
+                                                                    : 0;
+}
+
+// unlock and lock_renew: [ path, token, number ]
+static int s_decode_token (const kv_model_t *self, uint16_t operation, const kv_object_t *body,
+                           s_request_t *request)
+{
+    bool renew = operation == DTKV_OP_LOCK_RENEW;
+    if (body->items[1].kind != MSGPACK_KIND_UINT ||
+        !s_optional (body, 2, renew ? UINT64_MAX : DTKV_FLAGS_ALL,
+                     renew ? &request->lease_ms : &request->flags)) {
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+    request->number = body->items[1].number;
+    int code = s_object_path (self, &body->items[0], &request->path);
+    return code ? code : request->lease_ms > DTKV_TTL_MS_MAX ? DTKV_INVALID_TTL : 0;
+}
+
+static int s_decode (const kv_model_t *self, uint16_t operation, const kv_object_t *body,
+                     s_request_t *request);
+
+// The guards' form and what they guard: its operation goes to request->number.
+static int s_decode_guarded (const kv_model_t *self, const kv_object_t *body, s_request_t *request)
+{
+    const kv_object_t *guards = &body->items[0];
+    const kv_object_t *operation = &body->items[1];
+    if (guards->kind != MSGPACK_KIND_ARRAY || guards->count == 0 || guards->count > 16 ||
+        operation->kind != MSGPACK_KIND_UINT || operation->number > UINT16_MAX ||
+        !dtkv_operation_writes ((uint16_t) operation->number)) {
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+    int code = 0;
+    for (uint32_t i = 0; i < guards->count; i++) {
+        const kv_object_t *guard = &guards->items[i];
+        msgpack_slice_t path;
+        if (guard->kind != MSGPACK_KIND_ARRAY || guard->count < 2 ||
+            guard->items[1].kind != MSGPACK_KIND_UINT) {
+            return DTKV_CLIENT_REQ_ERROR;
+        }
+        code = code ? code : s_object_path (self, &guard->items[0], &path);
+    }
+    switch (operation->number) {
+    case DTKV_OP_LOCK:
+    case DTKV_OP_UNLOCK:
+    case DTKV_OP_LOCK_RENEW:
+    case DTKV_OP_GUARDED:
+    case DTKV_OP_SESSION_OPEN:
+    case DTKV_OP_SESSION_CLOSE:
+    case DTKV_OP_SESSION_KEEPALIVE:
+        return DTKV_CLIENT_REQ_ERROR;
+    default:
+        break;
+    }
+    int inner = s_decode (self, (uint16_t) operation->number, &body->items[2], request);
+    return inner == DTKV_CLIENT_REQ_ERROR || !code ? inner : code;
+}
+
 static int s_decode (const kv_model_t *self, uint16_t operation, const kv_object_t *body,
                      s_request_t *request)
 {
     *request = (s_request_t){0};
     static const uint8_t least[256] = {
         [DTKV_OP_PUT] = 2,        [DTKV_OP_COMPARE_AND_SET] = 4, [DTKV_OP_PUT_TEMP] = 3,
-        [DTKV_OP_MKDIR_TEMP] = 2, [DTKV_OP_UPDATE_TTL] = 2,
+        [DTKV_OP_MKDIR_TEMP] = 2, [DTKV_OP_UPDATE_TTL] = 2,      [DTKV_OP_LOCK] = 3,
+        [DTKV_OP_UNLOCK] = 2,     [DTKV_OP_LOCK_RENEW] = 2,      [DTKV_OP_GUARDED] = 3,
     };
     uint32_t required = operation < 256 && least[operation] ? least[operation] : 1;
     if (body->kind != MSGPACK_KIND_ARRAY || body->count < required) {
@@ -678,6 +1075,13 @@ static int s_decode (const kv_model_t *self, uint16_t operation, const kv_object
         return s_decode_batch (self, body, true, request);
     case DTKV_OP_COMPARE_AND_SET:
         return s_decode_cas (self, body, request);
+    case DTKV_OP_LOCK:
+        return s_decode_lock (self, body, request);
+    case DTKV_OP_UNLOCK:
+    case DTKV_OP_LOCK_RENEW:
+        return s_decode_token (self, operation, body, request);
+    case DTKV_OP_GUARDED:
+        return s_decode_guarded (self, body, request);
     case DTKV_OP_PUT_TEMP:
     case DTKV_OP_MKDIR_TEMP:
     case DTKV_OP_UPDATE_TTL:
@@ -801,9 +1205,29 @@ static int s_write (kv_model_t *self, uint16_t operation, const s_request_t *req
         return s_temp (self, request, operation == DTKV_OP_MKDIR_TEMP, body);
     case DTKV_OP_UPDATE_TTL:
         return s_update_ttl (self, request, body);
+    case DTKV_OP_LOCK:
+        return s_lock (self, request, body);
+    case DTKV_OP_UNLOCK:
+        return s_unlock (self, request, body);
+    case DTKV_OP_LOCK_RENEW:
+        return s_lock_renew (self, request, body);
     default:
         return s_nil (body, DTKV_CLIENT_REQ_ERROR);
     }
+}
+
+static int s_write_guarded (kv_model_t *self, const kv_object_t *object, const s_request_t *request,
+                            dt_buffer_t *body)
+{
+    const kv_object_t *guards = &object->items[0];
+    for (uint32_t i = 0; i < guards->count; i++) {
+        const kv_object_t *guard = guards->items[i].items;
+        if (s_find_lock (self, guard[0].bytes) ||
+            !s_grant_of (self, guard[0].bytes, guard[1].number)) {
+            return s_nil (body, DTKV_FENCED);
+        }
+    }
+    return s_write (self, (uint16_t) object->items[1].number, request, body);
 }
 
 static int s_write_body (kv_model_t *self, const log_entry_t *entry, dt_buffer_t *body)
@@ -814,7 +1238,13 @@ static int s_write_body (kv_model_t *self, const log_entry_t *entry, dt_buffer_t
     if (kv_object_parse (&object, entry->payload, entry->payload_bytes, MSGPACK_DEPTH_MAX - 1)) {
         code = s_decode (self, entry->operation, &object, &request);
     }
-    code = code ? s_nil (body, code) : s_write (self, entry->operation, &request, body);
+    if (code) {
+        s_nil (body, code);
+    } else if (entry->operation == DTKV_OP_GUARDED) {
+        code = s_write_guarded (self, &object, &request, body);
+    } else {
+        code = s_write (self, entry->operation, &request, body);
+    }
     kv_object_free (&object);
     return code;
 }
@@ -972,7 +1402,7 @@ static size_t s_session_end (kv_model_t *self, size_t i)
     size_t before = self->count;
     for (size_t k = 0; k < self->count;) {
         if (self->nodes[k].owner == owner) {
-            s_cut_node (self, k);
+            s_end_node (self, k);
             k = 0;
         } else {
             k++;
@@ -1014,7 +1444,7 @@ static size_t s_expire_one (kv_model_t *self)
         return 1 + s_session_end (self, session);
     }
     size_t before = self->count;
-    s_cut_node (self, node);
+    s_end_node (self, node);
     return before - self->count;
 }
 
@@ -1274,4 +1704,19 @@ const uint8_t *kv_model_path (const kv_model_t *self, size_t i, size_t *bytes)
     dt_assert (i + 1 < self->count);
     *bytes = self->nodes[i + 1].path_bytes;
     return self->nodes[i + 1].path;
+}
+
+uint64_t kv_model_token (const kv_model_t *self, size_t i)
+{
+    size_t grants = 0;
+    for (size_t k = 0; k < self->count; k++) {
+        grants += self->nodes[k].holds;
+    }
+    i = grants ? i % grants : 0;
+    for (size_t k = 0; k < self->count; k++) {
+        if (self->nodes[k].holds && i-- == 0) {
+            return self->nodes[k].token;
+        }
+    }
+    return 0;
 }

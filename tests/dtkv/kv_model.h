@@ -33,6 +33,9 @@ void kv_model_dump (const kv_model_t *self, dt_buffer_t *out);
 size_t kv_model_nodes (const kv_model_t *self);
 size_t kv_model_sessions (const kv_model_t *self);
 
+// The token of grant number i of those there are, round and round; 0: there is none.
+uint64_t kv_model_token (const kv_model_t *self, size_t i);
+
 // Path number i in path order, for programs that want one that exists.
 const uint8_t *kv_model_path (const kv_model_t *self, size_t i, size_t *bytes);
 

@@ -191,8 +191,83 @@ static uint16_t s_body_temporary (kv_program_t *self)
     return directory ? DTKV_OP_MKDIR_TEMP : DTKV_OP_PUT_TEMP;
 }
 
+static void s_lock_path (kv_program_t *self)
+{
+    static const char *const paths[] = {"l", "a.l", "b.l"};
+    if (s_chance (self, 1, 10)) {
+        s_path (self);
+    } else {
+        const char *path = paths[s_below (self, 3)];
+        msgpack_write_bin (&self->body, path, (uint32_t) strlen (path));
+    }
+}
+
+static void s_token (kv_program_t *self)
+{
+    uint64_t token =
+        s_chance (self, 1, 4) || !self->model ? 0 : kv_model_token (self->model, s_below (self, 8));
+    msgpack_write_uint (&self->body,
+                        s_chance (self, 1, 20) ? s_below (self, self->index + 1) : token);
+}
+
+static uint16_t s_body_lock (kv_program_t *self)
+{
+    uint64_t choice = s_below (self, 10);
+    if (choice < 5) {
+        msgpack_write_array (&self->body, 7);
+        s_lock_path (self);
+        uint64_t mode = s_below (self, 3);
+        msgpack_write_uint (&self->body, s_chance (self, 1, 30) ? 3 : mode);
+        msgpack_write_uint (&self->body, s_chance (self, 1, 4)   ? 0
+                                         : s_chance (self, 1, 4) ? (1ull << 53) - 1
+                                                                 : s_below (self, 4000));
+        msgpack_write_uint (&self->body, s_chance (self, 1, 3) ? 0 : s_below (self, 4000));
+        s_value (self);
+        msgpack_write_uint (&self->body, s_chance (self, 1, 6) ? 3 : 2);
+        s_flags (self, 1);
+        return DTKV_OP_LOCK;
+    }
+    msgpack_write_array (&self->body, 3);
+    s_lock_path (self);
+    s_token (self);
+    if (choice < 8) {
+        s_flags (self, DTKV_FLAG_FORCE);
+        return DTKV_OP_UNLOCK;
+    }
+    msgpack_write_uint (&self->body, s_below (self, 3) * 1000);
+    return DTKV_OP_LOCK_RENEW;
+}
+
+static uint16_t s_body_write (kv_program_t *self);
+
+static uint16_t s_body_guarded (kv_program_t *self)
+{
+    dt_buffer_t outer = {0};
+    uint16_t operation = s_body_write (self);
+    dt_buffer_t inner = self->body;
+    self->body = outer;
+    uint32_t guards = (uint32_t) (s_chance (self, 1, 30) ? s_below (self, 18) : 1);
+    msgpack_write_array (&self->body, 3);
+    msgpack_write_array (&self->body, guards);
+    for (uint32_t i = 0; i < guards; i++) {
+        msgpack_write_array (&self->body, 2);
+        s_lock_path (self);
+        s_token (self);
+    }
+    msgpack_write_uint (&self->body, operation);
+    dt_buffer_append (&self->body, inner.data, inner.bytes);
+    dt_buffer_deinit (&inner);
+    return DTKV_OP_GUARDED;
+}
+
 static uint16_t s_body_write (kv_program_t *self)
 {
+    if (self->with_sessions && s_chance (self, 1, 5)) {
+        return s_body_lock (self);
+    }
+    if (self->with_sessions && s_chance (self, 1, 12)) {
+        return s_body_guarded (self);
+    }
     if (s_chance (self, 1, 6)) {
         return s_body_temporary (self);
     }
