@@ -1,5 +1,6 @@
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/dt_error.h"
 #include "tests/raft/raft_print.h"
@@ -211,6 +212,56 @@ START_TEST (failed_disk_drains_without_what_only_others_have)
 }
 END_TEST
 
+static void s_describe (raft_config_t *config, uint32_t id, const char *peer)
+{
+    raft_node_info_t info = {.id = id};
+    strcpy (info.peer, peer);
+    raft_config_describe (config, &info);
+}
+
+// A voter beside node 2, whose election time-out passes; returns the time then.
+static int64_t s_new_of_two (void)
+{
+    raft_core_options_t options = {.node_id = 1, .has_bootstrap = true, .is_new = true};
+    options.bootstrap = raft_config_sole (1);
+    raft_node_list_add (&options.bootstrap.voters, 2);
+    s_describe (&options.bootstrap, 1, "tcp://one:1");
+    s_describe (&options.bootstrap, 2, "tcp://two:1");
+    core = raft_core_new (&options);
+    raft_effects_init (&effects);
+    s_step_at (0, (raft_event_t){.kind = RAFT_EVENT_START});
+    return effects.next_deadline_ns / 1000000 + 1;
+}
+
+static void s_grant (int64_t now_ms, bool pre)
+{
+    raft_message_t *message = raft_message_new (RAFT_MESSAGE_VOTE_REPLY);
+    message->from = 2;
+    message->to = 1;
+    message->term = pre ? 0 : 1;
+    message->vote_reply = (raft_vote_reply_t){.campaign_term = 1, .pre = pre, .granted = true};
+    s_step_at (now_ms, (raft_event_t){.kind = RAFT_EVENT_MESSAGE, .message = message});
+}
+
+START_TEST (candidates_and_leaders_not_heard_of_say_where_they_are)
+{
+    int64_t now_ms = s_new_of_two ();
+    s_step_at (now_ms, (raft_event_t){.kind = RAFT_EVENT_TICK});
+    const raft_effect_t *send = s_find (RAFT_EFFECT_SEND);
+    ck_assert_ptr_nonnull (send);
+    ck_assert_int_eq (send->message->kind, RAFT_MESSAGE_VOTE);
+    ck_assert_str_eq (send->message->from_peer, "tcp://one:1");
+    s_grant (now_ms, true);
+    s_step_at (now_ms, (raft_event_t){.kind = RAFT_EVENT_HARD_STATE_DURABLE, .hard_state = {1, 1}});
+    s_grant (now_ms, false);
+    send = s_find (RAFT_EFFECT_SEND);
+    ck_assert_ptr_nonnull (send);
+    ck_assert_int_eq (send->message->kind, RAFT_MESSAGE_APPEND);
+    ck_assert_str_eq (send->message->from_peer, "tcp://one:1");
+    s_end ();
+}
+END_TEST
+
 START_TEST (report_of_an_older_hard_state_is_passed_over)
 {
     s_new ((raft_core_options_t){.recovered = {.hard_state = {4, 0}}});
@@ -380,6 +431,7 @@ int main (void)
     tcase_add_test (tcase, several_steps_may_share_one_list_of_effects);
     tcase_add_test (tcase, retained_entries_stay_in_memory_after_they_were_applied);
     tcase_add_test (tcase, failed_disk_drains_without_what_only_others_have);
+    tcase_add_test (tcase, candidates_and_leaders_not_heard_of_say_where_they_are);
     tcase_add_test (tcase, report_of_an_older_hard_state_is_passed_over);
     tcase_add_test (tcase, leader_with_a_stalled_disk_steps_down);
     tcase_add_test (tcase, stalled_disk_keeps_a_voter_from_campaigning_until_it_goes_on);
