@@ -2,13 +2,20 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "tests/sim/sim_cluster.h"
 
-static void s_run (uint64_t seed, bool verbose, dt_buffer_t *events, void *totals,
+static void s_run (uint64_t seed, bool verbose, dt_buffer_t *events, void *argument,
                    sim_result_t *result)
 {
+    sim_cluster_totals_t *totals = argument;
+    clock_t began = clock ();
     sim_cluster_run (seed, verbose, events, totals, result);
+    if (totals->members == 5 && totals->groups == 2) {
+        totals->large_ns += result->virtual_ns;
+        totals->large_cpu_s += (double) (clock () - began) / CLOCKS_PER_SEC;
+    }
 }
 
 static void s_print_totals (const void *argument)
@@ -20,6 +27,8 @@ static void s_print_totals (const void *argument)
             totals->lives, totals->leaders, totals->applied, totals->clients.sent,
             totals->clients.answered, totals->clients.retried, totals->clients.given_up,
             totals->clients.refused);
+    printf ("5 members and 2 groups: %.0f x\n",
+            totals->large_cpu_s > 0 ? (double) totals->large_ns / 1e9 / totals->large_cpu_s : 0.0);
     printf ("operator: asked %" PRIu64 ", done %" PRIu64 "; ", totals->operations,
             totals->operations_done);
     printf ("operations judged %" PRIu64 ", histories undecided %" PRIu64

@@ -399,6 +399,8 @@ static void s_init (sim_cluster_t *self, dt_random_t *swarm)
 static void s_add_counters (sim_cluster_t *self)
 {
     sim_cluster_totals_t *totals = self->totals;
+    totals->members = self->config.voters.count;
+    totals->groups = self->groups_count;
     for (uint32_t g = 0; g < self->groups_count; g++) {
         sim_cluster_group_t *group = &self->groups[g];
         totals->applied += sim_check_applied (group->check);

@@ -50,6 +50,9 @@ typedef struct {
     uint64_t judged;                     // operations on registers
     uint64_t undecided;                  // runs whose judge gave up
     int64_t slowest_ns;                  // until a cluster had come to rest
+    uint32_t members, groups;            // of the run that was last
+    int64_t large_ns;                    // virtual time of runs with 5 members and 2 groups,
+    double large_cpu_s;                  // and what they took of a processor
     uint64_t faults[SIM_CLUSTER_FAULTS]; // that happened
     uint64_t net_faults[SIM_NET_FAULTS]; //
     sim_clients_counters_t clients;
