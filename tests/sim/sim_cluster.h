@@ -27,7 +27,7 @@
     X (drift)                                                                                      \
     X (partition)                                                                                  \
     X (cut_leader)                                                                                 \
-    X (deafen)                                                                                     \
+    X (duel)                                                                                       \
     X (heal)                                                                                       \
     X (bad_links)                                                                                  \
     X (transfer)                                                                                   \

@@ -33,10 +33,19 @@ static void s_draw_bad_links (sim_cluster_t *self, dt_random_t *swarm)
     };
 }
 
+static int32_t s_draw_ppm (dt_random_t *clock)
+{
+    int32_t most = dt_random_chance (clock, 1, 2) ? SIM_CLUSTER_DRIFT_PPM : -SIM_CLUSTER_DRIFT_PPM;
+    int32_t any = (int32_t) dt_random_below (clock, 2 * SIM_CLUSTER_DRIFT_PPM + 1);
+    return dt_random_chance (clock, 1, 2) ? most : any - SIM_CLUSTER_DRIFT_PPM;
+}
+
 void sim_cluster_draw_faults (sim_cluster_t *self, dt_random_t *swarm)
 {
+    // Few kinds, often, find other things than many.
+    uint64_t rarity = dt_random_between (swarm, 2, 8);
     for (int i = 0; i < SIM_CLUSTER_FAULTS; i++) {
-        self->enabled[i] = dt_random_chance (swarm, 1, 2);
+        self->enabled[i] = dt_random_chance (swarm, 1, rarity);
     }
     self->mean_fault_ns = (int64_t) dt_random_between (swarm, MS (50), MS (2000));
     self->latency_ns = dt_random_between (swarm, 0, MS (3));
@@ -49,6 +58,7 @@ void sim_cluster_draw_faults (sim_cluster_t *self, dt_random_t *swarm)
     };
     for (uint32_t i = 0; i < self->nodes_count; i++) {
         self->nodes[i].disk_faults = disk;
+        self->nodes[i].ppm = self->enabled[SIM_CLUSTER_FAULT_drift] ? s_draw_ppm (&self->clock) : 0;
         vfs_sim_set_faults (self->nodes[i].disk, &disk);
     }
 }
@@ -106,15 +116,6 @@ static const sim_cluster_group_t *s_any_group (sim_cluster_t *self)
     return &self->groups[dt_random_below (&self->faults, self->groups_count)];
 }
 
-static void s_drift (sim_cluster_node_t *node)
-{
-    dt_random_t *clock = &node->cluster->clock;
-    int32_t most = dt_random_chance (clock, 1, 2) ? SIM_CLUSTER_DRIFT_PPM : -SIM_CLUSTER_DRIFT_PPM;
-    int32_t any = (int32_t) dt_random_below (clock, 2 * SIM_CLUSTER_DRIFT_PPM + 1);
-    node->ppm = dt_random_chance (clock, 1, 2) ? most : any - SIM_CLUSTER_DRIFT_PPM;
-    sim_clock_set_rate (node->clock, node->ppm);
-}
-
 static void s_partition (sim_cluster_t *self)
 {
     static const sim_net_fault_t kinds[] = {SIM_NET_FAULT_isolate, SIM_NET_FAULT_split,
@@ -123,22 +124,28 @@ static void s_partition (sim_cluster_t *self)
     sim_net_partition (self->net, kinds[dt_random_below (&self->faults, 5)]);
 }
 
+static void s_cut_off (sim_cluster_t *self, uint32_t node_id)
+{
+    for (uint32_t i = 0; i < self->nodes_count; i++) {
+        sim_net_cut (self->net, node_id, self->nodes[i].id, true);
+        sim_net_cut (self->net, self->nodes[i].id, node_id, true);
+    }
+}
+
 // The leader of some group is cut off from all others; its lease goes on for a while.
 static bool s_cut_leader (sim_cluster_t *self)
 {
     raft_status_t status;
-    if (!sim_cluster_leader (self, s_any_group (self)->id, &status)) {
-        return false;
+    const raft_core_t *leader = sim_cluster_leader (self, s_any_group (self)->id, &status);
+    if (leader) {
+        s_cut_off (self, status.leader);
     }
-    for (uint32_t i = 0; i < self->nodes_count; i++) {
-        sim_net_cut (self->net, status.leader, self->nodes[i].id, true);
-        sim_net_cut (self->net, self->nodes[i].id, status.leader, true);
-    }
-    return true;
+    return leader != NULL;
 }
 
-// A node does not hear the leader of some group any more, but everybody else.
-static bool s_deafen (sim_cluster_node_t *node)
+// A node does not hear the leader of some group any more, but everybody else, and so wants to lead.
+// Soon after the leader is cut off: whoever is bound to it by its lease must keep to that.
+static bool s_begin_duel (sim_cluster_node_t *node)
 {
     raft_status_t status;
     sim_cluster_t *self = node->cluster;
@@ -146,7 +153,27 @@ static bool s_deafen (sim_cluster_node_t *node)
         return false;
     }
     sim_net_cut (self->net, status.leader, node->id, true);
+    sim_net_cut (self->net, node->id, status.leader, dt_random_chance (&self->faults, 1, 2));
+    self->duel = (sim_cluster_duel_t){.leader = status.leader, .challenger = node->id};
+    // Until its election time-out has passed, or a little longer; and nothing disturbs it.
+    uint32_t timeout_ms = self->options.election_timeout_ms;
+    self->next_fault_ns =
+        sim_cluster_now_ns (self) +
+        (int64_t) dt_random_between (&self->faults, MS (timeout_ms), MS (3 * timeout_ms));
     return true;
+}
+
+static void s_end_duel (sim_cluster_t *self)
+{
+    bool restart = dt_random_chance (&self->faults, 1, 2);
+    s_cut_off (self, self->duel.leader);
+    for (uint32_t i = 0; i < self->nodes_count && restart; i++) {
+        sim_cluster_node_t *node = &self->nodes[i];
+        if (node->node && node->id != self->duel.leader && node->id != self->duel.challenger) {
+            sim_cluster_node_end (node, sim_node_kill, MS (20));
+        }
+    }
+    self->duel = (sim_cluster_duel_t){0};
 }
 
 // Faults of the whole cluster. False: it is none of them.
@@ -223,10 +250,11 @@ static bool s_break_node (sim_cluster_node_t *node, sim_cluster_fault_t fault)
         node->wall_ms += (int64_t) dt_random_below (&self->clock, 7200000) - 3600000;
         return true;
     case SIM_CLUSTER_FAULT_drift:
-        s_drift (node);
+        node->ppm = s_draw_ppm (&self->clock);
+        sim_clock_set_rate (node->clock, node->ppm);
         return true;
-    case SIM_CLUSTER_FAULT_deafen:
-        return s_deafen (node);
+    case SIM_CLUSTER_FAULT_duel:
+        return s_begin_duel (node);
     case SIM_CLUSTER_FAULT_lose_machine:
         return sim_cluster_lose (self, node);
     default:
@@ -236,6 +264,10 @@ static bool s_break_node (sim_cluster_node_t *node, sim_cluster_fault_t fault)
 
 void sim_cluster_break (sim_cluster_t *self)
 {
+    if (self->duel.leader != 0) {
+        s_end_duel (self);
+        return;
+    }
     sim_cluster_fault_t fault = s_draw_fault (self);
     uint32_t place = (uint32_t) dt_random_below (&self->faults, self->nodes_count);
     sim_cluster_node_t *node = &self->nodes[place];

@@ -48,6 +48,11 @@ typedef struct {
     sim_registers_t *registers;
 } sim_cluster_group_t;
 
+// Two nodes that are made to claim one group.
+typedef struct {
+    uint32_t leader, challenger; // 0: no duel is on
+} sim_cluster_duel_t;
+
 struct sim_cluster {
     uint64_t seed;
     bool verbose;
@@ -66,8 +71,9 @@ struct sim_cluster {
     sim_net_faults_t net_faults;
     int64_t mean_fault_ns; // between faults
     int64_t next_fault_ns; //
-    bool calm;             // no more faults
-    uint64_t operations;   // of the operator
+    sim_cluster_duel_t duel;
+    bool calm;           // no more faults
+    uint64_t operations; // of the operator
     uint64_t trace;
     dt_buffer_t *events;
     sim_cluster_totals_t *totals;
