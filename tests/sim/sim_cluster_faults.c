@@ -43,7 +43,7 @@ static int32_t s_draw_ppm (dt_random_t *clock)
 void sim_cluster_draw_faults (sim_cluster_t *self, dt_random_t *swarm)
 {
     // Few kinds, often, find other things than many.
-    uint64_t rarity = dt_random_between (swarm, 2, 8);
+    uint64_t rarity = dt_random_between (swarm, 2, 4);
     for (int i = 0; i < SIM_CLUSTER_FAULTS; i++) {
         self->enabled[i] = dt_random_chance (swarm, 1, rarity);
     }
