@@ -30,7 +30,7 @@ static int s_check (const raft_machine_t *self, uint32_t operation, const uint8_
     if (operation > UINT16_MAX || !dtkv_operation_name ((uint16_t) operation)) {
         return DT_ERR_UNKNOWN_OPERATION;
     }
-    *writes = dtkv_operation_writes ((uint16_t) operation);
+    *writes = dtkv_operation_writes ((uint16_t) operation, body, bytes);
     int code = dtkv_operation_validate ((uint16_t) operation, body, bytes,
                                         &s_of_const (self)->options.limits);
     if (code != 0) {

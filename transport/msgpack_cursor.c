@@ -95,6 +95,26 @@ uint64_t msgpack_cursor_uint_wide (msgpack_cursor_t *self)
     return 0;
 }
 
+int64_t msgpack_cursor_int (msgpack_cursor_t *self)
+{
+    if (msgpack_cursor_kind (self) != MSGPACK_KIND_NEGATIVE) {
+        return (int64_t) msgpack_cursor_uint_max (self, INT64_MAX);
+    }
+    uint8_t type = *self->place;
+    if (type >= 0xe0) {
+        self->place++;
+        return (int8_t) type;
+    }
+    unsigned width = 1u << (type - 0xd0);
+    uint64_t value = s_take_number (self, width);
+    if (self->rc != 0) {
+        return 0;
+    }
+    // Shift the number's sign to the top and back.
+    unsigned shift = 64 - 8 * width;
+    return (int64_t) (value << shift) >> shift;
+}
+
 // Read the header of a str or bin and leave the cursor at its first byte; the caller checks rc.
 static inline uint64_t s_take_length (msgpack_cursor_t *self)
 {

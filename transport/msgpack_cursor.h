@@ -7,9 +7,9 @@
 // end, so that every later read fails too and returns 0, an empty slice or false. A decoder reads
 // all its fields and looks at `rc` once, before it believes any of them.
 //
-// Objects used by the protocol are nil, bool, unsigned integers, str, bin, array and map. Negative
-// integers and floats are well-formed but can only be skipped, never read; ext objects and the byte
-// 0xc1 are refused everywhere.
+// Objects used by the protocol are nil, bool, integers, str, bin, array and map. Negative integers
+// are read where one is meant (msgpack_cursor_int) and refused by all else; floats are well-formed
+// but can only be skipped; ext objects and the byte 0xc1 are refused everywhere.
 
 #ifndef MSGPACK_CURSOR_H
 #define MSGPACK_CURSOR_H
@@ -105,6 +105,9 @@ static inline uint64_t msgpack_cursor_uint_max (msgpack_cursor_t *self, uint64_t
     }
     return value;
 }
+
+// Read an integer of any width and sign; one that does not fit an int64_t is refused.
+int64_t msgpack_cursor_int (msgpack_cursor_t *self);
 
 // Read a str or bin as a slice of the input.
 static inline msgpack_slice_t msgpack_cursor_bytes (msgpack_cursor_t *self)

@@ -34,6 +34,9 @@
     X (LOCK, 83, "lock")                                                                           \
     X (UNLOCK, 84, "unlock")                                                                       \
     X (LOCK_RENEW, 86, "lock_renew")                                                               \
+    X (MOVE, 87, "move")                                                                           \
+    X (INCREMENT, 88, "increment")                                                                 \
+    X (TRANSACTION, 89, "transaction")                                                             \
     X (SESSION_OPEN, 90, "session_open")                                                           \
     X (SESSION_CLOSE, 91, "session_close")                                                         \
     X (SESSION_KEEPALIVE, 92, "session_keepalive")                                                 \
@@ -58,7 +61,9 @@ typedef enum {
     X (OWNED, 128)                                                                                 \
     X (KEEP_TTL, 256)                                                                              \
     X (CONVERT, 512)                                                                               \
-    X (FORCE, 2048)
+    X (SEQUENTIAL, 1024)                                                                           \
+    X (FORCE, 2048)                                                                                \
+    X (DIRECTORIES_ONLY, 4096)
 
 enum {
 #define PROTOCOL_FLAG_ENUM(NAME, bit) PROTOCOL_FLAG_##NAME = (bit),

@@ -49,7 +49,7 @@ static int s_run (dtkv_context_t *self, dtkv_request_t *request, s_item_fn *run_
     return DTKV_SUCCESS;
 }
 
-static void s_reply_aborted (dtkv_context_t *self, uint32_t count, uint32_t failed, int code)
+void dtkv_reply_aborted (dtkv_context_t *self, uint32_t count, uint32_t failed, int code)
 {
     msgpack_write_array (self->body, count);
     for (uint32_t i = 0; i < count; i++) {
@@ -65,6 +65,10 @@ static int s_batch (dtkv_context_t *self, dtkv_request_t *request, s_item_fn *ru
     if (!(request->flags & DTKV_FLAG_ATOMIC)) {
         return s_run (self, request, run_item, false, &failed);
     }
+    if (self->tree->undo) {
+        // Inside a transaction, which takes everything back if this fails.
+        return s_run (self, request, run_item, true, &failed);
+    }
     size_t start = self->body->bytes;
     dtkv_undo_t undo = {0};
     self->tree->undo = &undo;
@@ -76,7 +80,7 @@ static int s_batch (dtkv_context_t *self, dtkv_request_t *request, s_item_fn *ru
     }
     dtkv_undo_rollback (&undo, self->tree);
     self->body->bytes = start;
-    s_reply_aborted (self, request->item_count, failed, code);
+    dtkv_reply_aborted (self, request->item_count, failed, code);
     return code;
 }
 

@@ -12,11 +12,18 @@ typedef struct {
     dt_buffer_t *reply;
     size_t start;     // offset of the first item
     uint64_t count;   // items in it
-    dt_buffer_t last; // name of the last item
+    uint64_t looks;   // nodes it may still look at
+    dt_buffer_t last; // name of the last node looked at
     bool more;        // there are nodes behind it
 } s_page_t;
 
 enum { ARRAY_HEADER_BYTES_MAX = 5 };
+
+static void s_set_last (s_page_t *self, const uint8_t *name, size_t bytes)
+{
+    dt_buffer_clear (&self->last);
+    dt_buffer_append (&self->last, name, bytes);
+}
 
 // Add an item. False: the page is full, and the item is not in it.
 static bool s_add (s_page_t *self, const uint8_t *name, size_t bytes, const dtkv_node_t *node)
@@ -38,9 +45,32 @@ static bool s_add (s_page_t *self, const uint8_t *name, size_t bytes, const dtkv
         return false;
     }
     self->count++;
-    dt_buffer_clear (&self->last);
-    dt_buffer_append (&self->last, name, bytes);
+    s_set_last (self, name, bytes);
     return true;
+}
+
+// Look at a node, and add it if it is of the kind asked for. False: the page ends before it.
+static bool s_look (s_page_t *self, const uint8_t *name, size_t bytes, const dtkv_node_t *node)
+{
+    uint32_t flags = self->request->flags;
+    if (!(flags & DTKV_FLAG_DIRECTORIES_ONLY)) {
+        return s_add (self, name, bytes, node);
+    }
+    if (self->looks == 0) {
+        self->more = true;
+        return false;
+    }
+    self->looks--;
+    if (!dtkv_node_is_directory (node)) {
+        s_set_last (self, name, bytes);
+        return true;
+    }
+    if (flags & DTKV_FLAG_COUNT_ONLY) {
+        self->count++;
+        s_set_last (self, name, bytes);
+        return true;
+    }
+    return s_add (self, name, bytes, node);
 }
 
 static void s_fill_children (s_page_t *self, const dtkv_directory_t *directory)
@@ -52,7 +82,7 @@ static void s_fill_children (s_page_t *self, const dtkv_directory_t *directory)
         position = dtkv_order_next (children, position);
     }
     for (const dtkv_node_t *node; (node = dtkv_order_at (children, position));) {
-        if (!s_add (self, dtkv_node_name (node), node->name_bytes, node)) {
+        if (!s_look (self, dtkv_node_name (node), node->name_bytes, node)) {
             return;
         }
         position = dtkv_order_next (children, position);
@@ -67,7 +97,7 @@ static void s_fill_subtree (s_page_t *self, const dtkv_directory_t *directory)
         dtkv_walk_seek (&walk, self->request->after.data, self->request->after.bytes);
     }
     for (const dtkv_node_t *node; (node = dtkv_walk_next (&walk));) {
-        if (!s_add (self, walk.path.data, walk.path.bytes, node)) {
+        if (!s_look (self, walk.path.data, walk.path.bytes, node)) {
             break;
         }
     }
@@ -78,7 +108,8 @@ static void s_fill_subtree (s_page_t *self, const dtkv_directory_t *directory)
 static void s_set_header (s_page_t *self)
 {
     uint8_t header[MSGPACK_HEADER_BYTES_MAX];
-    uint8_t *end = msgpack_put_array (header, (uint32_t) self->count);
+    bool count_only = self->request->flags & DTKV_FLAG_COUNT_ONLY;
+    uint8_t *end = msgpack_put_array (header, count_only ? 0 : (uint32_t) self->count);
     size_t bytes = (size_t) (end - header);
     size_t items_bytes = self->reply->bytes - self->start;
     uint8_t *place = self->reply->data + self->start - ARRAY_HEADER_BYTES_MAX;
@@ -88,9 +119,9 @@ static void s_set_header (s_page_t *self)
 }
 
 static void s_page (const dtkv_request_t *request, const dtkv_directory_t *directory,
-                    dt_buffer_t *reply)
+                    const dtkv_limits_t *limits, dt_buffer_t *reply)
 {
-    s_page_t page = {.request = request, .reply = reply};
+    s_page_t page = {.request = request, .reply = reply, .looks = limits->list_items_max};
     msgpack_write_array (reply, 3);
     dt_buffer_reserve (reply, ARRAY_HEADER_BYTES_MAX);
     reply->bytes += ARRAY_HEADER_BYTES_MAX;
@@ -120,17 +151,20 @@ static void s_count (const dtkv_request_t *request, const dtkv_directory_t *dire
                                                                     : directory->children.nodes);
 }
 
-int dtkv_list (const dtkv_tree_t *tree, const dtkv_request_t *request, dt_buffer_t *reply)
+int dtkv_list (const dtkv_tree_t *tree, const dtkv_request_t *request, const dtkv_limits_t *limits,
+               dt_buffer_t *reply)
 {
     const dtkv_node_t *node = dtkv_tree_find (tree, request->path.data, request->path.bytes);
+    uint32_t flags = request->flags;
     if (!node || !dtkv_node_is_directory (node)) {
         msgpack_write_nil (reply);
         return node ? DTKV_PARENT_NOT_DIR : DTKV_NOT_FOUND;
     }
-    if (request->flags & DTKV_FLAG_COUNT_ONLY) {
+    // How many directories there are nobody keeps: they are counted, page by page.
+    if ((flags & DTKV_FLAG_COUNT_ONLY) && !(flags & DTKV_FLAG_DIRECTORIES_ONLY)) {
         s_count (request, dtkv_node_directory (node), reply);
     } else {
-        s_page (request, dtkv_node_directory (node), reply);
+        s_page (request, dtkv_node_directory (node), limits, reply);
     }
     return DTKV_SUCCESS;
 }

@@ -169,6 +169,7 @@ dtkv_node_t *dtkv_node_copy (const dtkv_node_t *self, const void *name, size_t n
         dtkv_directory_t *to = dtkv_node_directory (copy);
         to->child_version = from->child_version;
         to->changed_index = from->changed_index;
+        to->moved_index = from->moved_index;
     } else {
         copy = dtkv_node_new_value_for (name, name_bytes, dtkv_node_value (self), self->value_bytes,
                                         &lifetime);
@@ -178,6 +179,26 @@ dtkv_node_t *dtkv_node_copy (const dtkv_node_t *self, const void *name, size_t n
         dtkv_node_temporary (copy)->changed_index = dtkv_node_temporary (self)->changed_index;
     }
     return copy;
+}
+
+void dtkv_node_give_children (dtkv_node_t *from, dtkv_node_t *to)
+{
+    if (!dtkv_node_is_directory (from)) {
+        return;
+    }
+    dtkv_directory_t *old = dtkv_node_directory (from);
+    dtkv_directory_t *parent = dtkv_node_directory (to);
+    dt_assert (parent->descendants == 0);
+    dtkv_order_deinit (&parent->children);
+    parent->children = old->children;
+    parent->descendants = old->descendants;
+    old->children = (dtkv_order_t){0};
+    old->descendants = 0;
+    dtkv_position_t position = {0};
+    for (dtkv_node_t *child; (child = dtkv_order_at (&parent->children, position));) {
+        child->parent = parent;
+        position = dtkv_order_next (&parent->children, position);
+    }
 }
 
 void dtkv_node_destroy (dtkv_node_t **self_p)

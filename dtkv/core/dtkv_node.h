@@ -51,6 +51,7 @@ struct dtkv_directory {
     dtkv_order_t children;       // by name
     uint64_t child_version;      // creations and removals among the children
     uint64_t changed_index;      // entry that last changed child_version
+    uint64_t moved_index;        // entry that moved it here; 0: none did
     uint64_t descendants;        // nodes below it, at any depth
     dtkv_temporary_t *temporary; // owned; NULL: it is permanent
     dtkv_node_t node;            // last: its name follows
@@ -97,6 +98,12 @@ static inline uint64_t dtkv_node_child_version (const dtkv_node_t *self)
     return dtkv_node_is_directory (self) ? dtkv_node_directory (self)->child_version : 0;
 }
 
+// It and what is below it.
+static inline uint64_t dtkv_node_subtree_nodes (const dtkv_node_t *self)
+{
+    return 1 + (dtkv_node_is_directory (self) ? dtkv_node_directory (self)->descendants : 0);
+}
+
 // Create a permanent value node or an empty directory, in no tree, all metadata zero. The bytes are
 // copied.
 dtkv_node_t *dtkv_node_new_value (const void *name, size_t name_bytes, const void *value,
@@ -124,6 +131,9 @@ void dtkv_node_path (const dtkv_node_t *self, dt_buffer_t *path);
 // Copy a value node's or directory's metadata and value under another name, in no tree and without
 // children.
 dtkv_node_t *dtkv_node_copy (const dtkv_node_t *self, const void *name, size_t name_bytes);
+
+// Give one directory's children to another, which has none. Does nothing for value nodes.
+void dtkv_node_give_children (dtkv_node_t *from, dtkv_node_t *to);
 
 // Free one node, not its children. Nulls the pointer; accepts NULL.
 void dtkv_node_destroy (dtkv_node_t **self_p);

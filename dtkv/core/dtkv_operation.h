@@ -10,7 +10,8 @@
 
 #include "dtkv/core/dtkv_limits.h"
 
-// X (name, number, text, writes): writes go through the log, the others are reads.
+// X (name, number, text, writes): writes go through the log, the others are reads. Whether a
+// transaction writes, its body says.
 #define DTKV_OPERATION_TABLE(X)                                                                    \
     X (GET, 5, "get", false)                                                                       \
     X (PUT, 6, "put", true)                                                                        \
@@ -27,6 +28,9 @@
     X (LOCK, 83, "lock", true)                                                                     \
     X (UNLOCK, 84, "unlock", true)                                                                 \
     X (LOCK_RENEW, 86, "lock_renew", true)                                                         \
+    X (MOVE, 87, "move", true)                                                                     \
+    X (INCREMENT, 88, "increment", true)                                                           \
+    X (TRANSACTION, 89, "transaction", true)                                                       \
     X (SESSION_OPEN, 90, "session_open", true)                                                     \
     X (SESSION_CLOSE, 91, "session_close", true)                                                   \
     X (SESSION_KEEPALIVE, 92, "session_keepalive", true)                                           \
@@ -49,8 +53,10 @@ typedef enum {
     DTKV_FLAG_OWNED = 128,
     DTKV_FLAG_KEEP_TTL = 256,
     DTKV_FLAG_CONVERT = 512,
+    DTKV_FLAG_SEQUENTIAL = 1024,
     DTKV_FLAG_FORCE = 2048,
-    DTKV_FLAGS_ALL = 8191, // 1024 and 4096 are taken, too (docs/PROTOCOL.md)
+    DTKV_FLAG_DIRECTORIES_ONLY = 4096,
+    DTKV_FLAGS_ALL = 8191,
 } dtkv_flag_t;
 
 // compare_and_set: what is compared.
@@ -60,11 +66,24 @@ typedef enum {
     DTKV_CONDITION_MODIFY_INDEX = 2,
 } dtkv_condition_t;
 
+// transaction: what a condition asks of the node at its path.
+typedef enum {
+    DTKV_IF_EXISTS = 0,
+    DTKV_IF_ABSENT = 1,
+    DTKV_IF_VERSION = 2,       // equal to a number
+    DTKV_IF_MODIFY_INDEX = 3,  // "
+    DTKV_IF_VALUE = 4,         // equal to bytes
+    DTKV_IF_LOCK_TOKEN = 5,    // the number is the token of a current grant of the lock
+    DTKV_IF_CHILD_VERSION = 6, // of a directory, equal to a number
+    DTKV_IF_CREATE_INDEX = 7,  // equal to a number
+} dtkv_if_t;
+
 // The name of an operation of the store; NULL if it has no such operation.
 const char *dtkv_operation_name (uint16_t operation);
 
-// True if the operation goes through the log. False for reads and unknown numbers.
-bool dtkv_operation_writes (uint16_t operation);
+// True if the operation goes through the log. False for reads and unknown numbers. The body matters
+// for a transaction only: it is a read if all its operations are.
+bool dtkv_operation_writes (uint16_t operation, const void *body, size_t bytes);
 
 // Check a request of the store as cheaply as can be, before it is proposed or read: its form, its
 // path, its sizes. 0, or the code the store would answer whatever its state is; an unknown

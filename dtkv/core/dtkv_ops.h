@@ -27,11 +27,13 @@ typedef struct {
     dtkv_lifetime_t lifetime;        // of the node that a put or mkdir creates
 } dtkv_context_t;
 
-// Writes of one path (dtkv_put.c, dtkv_remove.c, dtkv_cas.c).
+// Writes of one path or two (dtkv_put.c, dtkv_remove.c, dtkv_cas.c, dtkv_move.c, dtkv_increment.c).
 int dtkv_put (dtkv_context_t *self, const dtkv_path_t *path, msgpack_slice_t value, uint32_t flags);
 int dtkv_mkdir (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags);
 int dtkv_remove (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags);
 int dtkv_compare_and_set (dtkv_context_t *self, const dtkv_request_t *request);
+int dtkv_move (dtkv_context_t *self, const dtkv_request_t *request);
+int dtkv_increment (dtkv_context_t *self, const dtkv_request_t *request);
 
 // The directory in which a path that is not the root may be created; missing ones are made if flags
 // say so. 0, or why not, and then nothing was made.
@@ -61,11 +63,24 @@ bool dtkv_may_change (const dtkv_context_t *self, const dtkv_node_t *node);
 int dtkv_batch_put (dtkv_context_t *self, dtkv_request_t *request);
 int dtkv_batch_remove (dtkv_context_t *self, dtkv_request_t *request);
 
+// Append the items of something that is all or nothing and came to nothing.
+void dtkv_reply_aborted (dtkv_context_t *self, uint32_t count, uint32_t failed, int code);
+
+// Several operations under conditions (dtkv_transaction.c). Of the context's tree nothing is
+// changed if the request does not write.
+int dtkv_transaction (dtkv_context_t *self, const dtkv_request_t *request);
+
+// One decoded operation of the tree (dtkv_store.c).
+int dtkv_run_write (dtkv_context_t *self, uint16_t operation, dtkv_request_t *request);
+int dtkv_run_read (const dtkv_tree_t *tree, uint16_t operation, dtkv_request_t *request,
+                   const dtkv_limits_t *limits, dt_buffer_t *reply);
+
 // Reads (dtkv_get.c, dtkv_list.c).
 int dtkv_get (const dtkv_tree_t *tree, const dtkv_request_t *request, dt_buffer_t *reply);
 int dtkv_batch_get (const dtkv_tree_t *tree, dtkv_request_t *request, const dtkv_limits_t *limits,
                     dt_buffer_t *reply);
-int dtkv_list (const dtkv_tree_t *tree, const dtkv_request_t *request, dt_buffer_t *reply);
+int dtkv_list (const dtkv_tree_t *tree, const dtkv_request_t *request, const dtkv_limits_t *limits,
+               dt_buffer_t *reply);
 
 // Append a node as the protocol shows it, with META if flags say so.
 void dtkv_reply_node (dt_buffer_t *reply, const dtkv_node_t *node, uint32_t flags);

@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "dtkv/core/dtkv_ops.h"
+#include "transport/msgpack_writer.h"
+
+enum { NUMBER_BYTES = 20 }; // of a uint64_t in decimal, with zeros in front
 
 // Create the directories from `have` bytes of the path's parent on, one segment after the other.
 static dtkv_directory_t *s_create_parents (dtkv_context_t *self, const dtkv_path_t *path,
@@ -75,8 +78,74 @@ int dtkv_make_parent (dtkv_context_t *self, const dtkv_path_t *path, uint32_t fl
     return 0;
 }
 
+static int s_refuse_existing (dtkv_context_t *self, const dtkv_node_t *node)
+{
+    return dtkv_reply_nil (self,
+                           dtkv_node_is_directory (node) ? DTKV_DIR_EXISTS : DTKV_VALUE_EXISTS);
+}
+
+// Create a node, a directory if there is no value.
+static void s_create (dtkv_context_t *self, dtkv_directory_t *parent, const dtkv_path_t *path,
+                      const msgpack_slice_t *value)
+{
+    const uint8_t *name = dtkv_path_name (path);
+    uint32_t name_bytes = dtkv_path_name_bytes (path);
+    dtkv_node_t *node = value ? dtkv_node_new_value_for (name, name_bytes, value->data,
+                                                         value->bytes, &self->lifetime)
+                              : dtkv_node_new_directory_for (name, name_bytes, &self->lifetime);
+    dtkv_tree_create (self->tree, &self->change, parent, path, node);
+}
+
+static int s_create_below (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags,
+                           const msgpack_slice_t *value)
+{
+    dtkv_directory_t *parent;
+    int code = dtkv_make_parent (self, path, flags, &parent);
+    if (!code) {
+        s_create (self, parent, path, value);
+    }
+    return dtkv_reply_nil (self, code);
+}
+
+// Create a node of which the name ends in the number of its creation among its siblings: unique and
+// rising, unless somebody took the name by hand.
+static int s_create_sequential (dtkv_context_t *self, const dtkv_path_t *base, uint32_t flags,
+                                const msgpack_slice_t *value)
+{
+    if (base->bytes == 0) {
+        return dtkv_reply_nil (self, DTKV_INVALID_KEY);
+    }
+    if (base->bytes + NUMBER_BYTES > self->limits->key_bytes_max) {
+        return dtkv_reply_nil (self, DTKV_KEY_TOO_LONG);
+    }
+    dtkv_directory_t *parent;
+    int code = dtkv_make_parent (self, base, flags, &parent);
+    if (code) {
+        return dtkv_reply_nil (self, code);
+    }
+    dt_buffer_t name = {0};
+    dt_buffer_append (&name, base->data, base->bytes);
+    dt_buffer_printf (&name, "%0*llu", NUMBER_BYTES,
+                      (unsigned long long) parent->child_version + 1);
+    dtkv_path_t path = *base;
+    path.data = name.data;
+    path.bytes = (uint32_t) name.bytes;
+    const dtkv_node_t *node = dtkv_tree_find (self->tree, path.data, path.bytes);
+    if (node) {
+        code = s_refuse_existing (self, node);
+    } else {
+        s_create (self, parent, &path, value);
+        msgpack_write_bin (self->body, path.data, path.bytes);
+    }
+    dt_buffer_deinit (&name);
+    return code;
+}
+
 int dtkv_put (dtkv_context_t *self, const dtkv_path_t *path, msgpack_slice_t value, uint32_t flags)
 {
+    if (flags & DTKV_FLAG_SEQUENTIAL) {
+        return s_create_sequential (self, path, flags, &value);
+    }
     dtkv_node_t *node = dtkv_tree_find (self->tree, path->data, path->bytes);
     if (node) {
         if (dtkv_node_is_lock (node)) {
@@ -101,18 +170,14 @@ int dtkv_put (dtkv_context_t *self, const dtkv_path_t *path, msgpack_slice_t val
         }
         return DTKV_SUCCESS_OVERWRITE;
     }
-    dtkv_directory_t *parent;
-    int code = dtkv_make_parent (self, path, flags, &parent);
-    if (!code) {
-        node = dtkv_node_new_value_for (dtkv_path_name (path), dtkv_path_name_bytes (path),
-                                        value.data, value.bytes, &self->lifetime);
-        dtkv_tree_create (self->tree, &self->change, parent, path, node);
-    }
-    return dtkv_reply_nil (self, code);
+    return s_create_below (self, path, flags, &value);
 }
 
 int dtkv_mkdir (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags)
 {
+    if (flags & DTKV_FLAG_SEQUENTIAL) {
+        return s_create_sequential (self, path, flags, NULL);
+    }
     dtkv_node_t *node = dtkv_tree_find (self->tree, path->data, path->bytes);
     if (node && dtkv_node_is_lock (node)) {
         return dtkv_reply_nil (self, DTKV_IS_LOCK_NODE);
@@ -120,16 +185,5 @@ int dtkv_mkdir (dtkv_context_t *self, const dtkv_path_t *path, uint32_t flags)
     if (node && dtkv_node_is_temporary (node) && dtkv_node_is_directory (node)) {
         return dtkv_mkdir_permanent (self, node, path, flags);
     }
-    if (node) {
-        return dtkv_reply_nil (self,
-                               dtkv_node_is_directory (node) ? DTKV_DIR_EXISTS : DTKV_VALUE_EXISTS);
-    }
-    dtkv_directory_t *parent;
-    int code = dtkv_make_parent (self, path, flags, &parent);
-    if (!code) {
-        node = dtkv_node_new_directory_for (dtkv_path_name (path), dtkv_path_name_bytes (path),
-                                            &self->lifetime);
-        dtkv_tree_create (self->tree, &self->change, parent, path, node);
-    }
-    return dtkv_reply_nil (self, code);
+    return node ? s_refuse_existing (self, node) : s_create_below (self, path, flags, NULL);
 }

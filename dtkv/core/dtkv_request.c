@@ -2,6 +2,7 @@
 
 #include "dtkv/core/dtkv_lock.h"
 #include "dtkv/core/dtkv_result.h"
+#include "dtkv/core/dtkv_transaction.h"
 
 // Elements that are not known may hold arrays and maps: how deep, where the request, the body, and
 // in a batch the items and each item, are arrays already.
@@ -75,6 +76,15 @@ static uint64_t s_optional (s_decoder_t *decoder, uint64_t limit)
     return msgpack_cursor_uint_max (&decoder->cursor, limit);
 }
 
+static uint32_t s_flags (s_decoder_t *decoder)
+{
+    uint64_t flags = s_optional (decoder, DTKV_FLAGS_ALL);
+    if (flags & ~(uint64_t) DTKV_FLAGS_ALL) {
+        msgpack_cursor_fail (&decoder->cursor);
+    }
+    return (uint32_t) flags;
+}
+
 // Open the body, an array of at least `required` elements.
 static void s_open (s_decoder_t *decoder, uint32_t required)
 {
@@ -101,7 +111,7 @@ static int s_decode_path (dtkv_request_t *self, s_decoder_t *decoder)
 {
     s_open (decoder, 1);
     s_path (decoder, &self->path);
-    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    self->flags = s_flags (decoder);
     return s_close (decoder);
 }
 
@@ -110,7 +120,7 @@ static int s_decode_put (dtkv_request_t *self, s_decoder_t *decoder)
     s_open (decoder, 2);
     s_path (decoder, &self->path);
     s_value (decoder, &self->value);
-    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    self->flags = s_flags (decoder);
     return s_close (decoder);
 }
 
@@ -123,7 +133,7 @@ static int s_decode_list (dtkv_request_t *self, s_decoder_t *decoder)
 {
     s_open (decoder, 1);
     s_path (decoder, &self->path);
-    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    self->flags = s_flags (decoder);
     self->items_max = s_clamp (s_optional (decoder, UINT64_MAX), decoder->limits->list_items_max);
     self->bytes_max = s_clamp (s_optional (decoder, UINT64_MAX), decoder->limits->list_bytes_max);
     if (s_more (decoder) && !msgpack_cursor_take_nil (&decoder->cursor)) {
@@ -156,7 +166,7 @@ static int s_decode_batch (dtkv_request_t *self, s_decoder_t *decoder, bool with
         }
     }
     self->items.end = cursor->place;
-    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    self->flags = s_flags (decoder);
     if (self->item_count > decoder->limits->batch_items_max) {
         s_refuse (decoder, DTKV_BATCH_TOO_LARGE);
     }
@@ -193,7 +203,43 @@ static int s_decode_compare_and_set (dtkv_request_t *self, s_decoder_t *decoder)
     } else if (self->expect_absent) {
         s_refuse (decoder, DTKV_INVALID_VALUE);
     }
-    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    self->flags = s_flags (decoder);
+    if (self->flags & DTKV_FLAG_SEQUENTIAL) {
+        msgpack_cursor_fail (
+            cursor); // a condition is about one path, not about one yet to be found
+    }
+    return s_close (decoder);
+}
+
+static int s_decode_move (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 2);
+    s_path (decoder, &self->path);
+    s_path (decoder, &self->to);
+    self->flags = s_flags (decoder);
+    return s_close (decoder);
+}
+
+static int s_decode_increment (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 2);
+    s_path (decoder, &self->path);
+    self->delta = msgpack_cursor_int (&decoder->cursor);
+    self->flags = s_flags (decoder);
+    return s_close (decoder);
+}
+
+static int s_decode_transaction (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 2);
+    self->items = decoder->cursor;
+    bool has_else = s_more (decoder);
+    int code = dtkv_transaction_scan (&decoder->cursor, has_else, decoder->limits, &self->writes);
+    if (code) {
+        s_refuse (decoder, code);
+    }
+    self->items.end = decoder->cursor.place;
+    self->flags = s_flags (decoder);
     return s_close (decoder);
 }
 
@@ -315,7 +361,7 @@ static bool s_may_be_guarded (uint64_t operation)
     case DTKV_OP_GUARDED:
         return false;
     default:
-        return operation <= UINT16_MAX && dtkv_operation_writes ((uint16_t) operation);
+        return operation <= UINT16_MAX && dtkv_operation_writes ((uint16_t) operation, NULL, 0);
     }
 }
 
@@ -407,6 +453,9 @@ static s_decode_fn *const s_decoders[] = {
     [DTKV_OP_UNLOCK] = s_decode_unlock,
     [DTKV_OP_LOCK_RENEW] = s_decode_lock_renew,
     [DTKV_OP_GUARDED] = s_decode_guarded,
+    [DTKV_OP_MOVE] = s_decode_move,
+    [DTKV_OP_INCREMENT] = s_decode_increment,
+    [DTKV_OP_TRANSACTION] = s_decode_transaction,
     [DTKV_OP_SESSION_OPEN] = s_decode_session_open,
     [DTKV_OP_SESSION_CLOSE] = s_decode_session,
     [DTKV_OP_SESSION_KEEPALIVE] = s_decode_session,
@@ -460,8 +509,11 @@ const char *dtkv_operation_name (uint16_t operation)
     }
 }
 
-bool dtkv_operation_writes (uint16_t operation)
+bool dtkv_operation_writes (uint16_t operation, const void *body, size_t bytes)
 {
+    if (operation == DTKV_OP_TRANSACTION) {
+        return dtkv_transaction_writes (body, bytes);
+    }
     switch (operation) {
 #define DTKV_OPERATION_WRITES(name, number, text, writes)                                          \
     case number:                                                                                   \

@@ -16,6 +16,8 @@
 typedef struct {
     uint32_t flags;           // dtkv_flag_t
     dtkv_path_t path;         // checked
+    dtkv_path_t to;           // move; checked
+    int64_t delta;            // increment
     msgpack_slice_t value;    // put, compare_and_set; checked
     bool value_nil;           // compare_and_set: remove
     bool expect_absent;       // compare_and_set: the node must not exist
@@ -31,8 +33,10 @@ typedef struct {
     uint64_t permits;         // lock: of a semaphore
     uint16_t operation;       // guarded: the write
     msgpack_slice_t body;     // guarded: its body, checked
-    msgpack_cursor_t items;   // of a batch, or guards: at the first, ends behind the last
-    uint32_t item_count;      // of them
+    msgpack_cursor_t items;   // of a batch, or guards: at the first, ends behind the last;
+                              // transaction: its conditions and branches
+    uint32_t item_count;      // of a batch, guards
+    bool writes;              // transaction
 } dtkv_request_t;
 
 // Decode the body of an operation. 0, or the code to answer: CLIENT_REQ_ERROR for what is not of

@@ -4,7 +4,8 @@
 // that is about to change or go, existed at S, has not changed since S and is not passed yet, is
 // copied into the overlay first, an order of such copies by sort key (dtkv_path.h). Next merges the
 // two: a node of the tree that has not changed since S is written as it is, one that has is
-// skipped, for its copy is in the overlay; nodes created after S are skipped. A node may be in
+// skipped, for its copy is in the overlay; nodes created after S are skipped, and so are nodes that
+// were moved: their copies are in the overlay under the paths they had. A node may be in
 // both, when a batch was taken back: then the copy is written, it is the same. Sessions do the same
 // for themselves.
 
@@ -48,7 +49,16 @@ enum {
 static bool s_unchanged (const dtkv_snapshot_t *self, const dtkv_node_t *node)
 {
     uint64_t index = self->header.applied_index;
-    return node->create_index <= index && dtkv_node_changed_index (node) <= index;
+    if (node->create_index > index || dtkv_node_changed_index (node) > index) {
+        return false;
+    }
+    // What is below a directory that was moved does not show it.
+    const dtkv_directory_t *directory =
+        dtkv_node_is_directory (node) ? dtkv_node_directory (node) : node->parent;
+    while (directory && directory->moved_index <= index) {
+        directory = directory->node.parent;
+    }
+    return !directory;
 }
 
 static bool s_passed (const dtkv_snapshot_t *self, const dt_buffer_t *key)
@@ -88,8 +98,7 @@ dtkv_snapshot_t *dtkv_snapshot_new (dtkv_store_t *store)
         .applied_index = store->applied_index,
         .cluster_time_ms = store->cluster_time_ms,
         .nodes = store->tree.table.nodes,
-        .sessions =
-            dt_planted (DT_PLANTED_SNAPSHOT_WITHOUT_SESSIONS) ? 0 : store->sessions.count,
+        .sessions = dt_planted (DT_PLANTED_SNAPSHOT_WITHOUT_SESSIONS) ? 0 : store->sessions.count,
     };
     self->digest = dtkv_store_digest (store);
     store->snapshot = self;

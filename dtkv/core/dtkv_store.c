@@ -95,7 +95,7 @@ static int s_apply_session (dtkv_store_t *self, const log_entry_t *entry, dt_buf
     return session ? DTKV_SUCCESS : DTKV_SESSION_UNKNOWN;
 }
 
-static int s_run_write (dtkv_context_t *context, uint16_t operation, dtkv_request_t *request)
+int dtkv_run_write (dtkv_context_t *context, uint16_t operation, dtkv_request_t *request)
 {
     switch (operation) {
     case DTKV_OP_PUT:
@@ -122,6 +122,12 @@ static int s_run_write (dtkv_context_t *context, uint16_t operation, dtkv_reques
         return dtkv_unlock (context, request);
     case DTKV_OP_LOCK_RENEW:
         return dtkv_lock_renew (context, request);
+    case DTKV_OP_MOVE:
+        return dtkv_move (context, request);
+    case DTKV_OP_INCREMENT:
+        return dtkv_increment (context, request);
+    case DTKV_OP_TRANSACTION:
+        return dtkv_transaction (context, request);
     default:
         return dtkv_reply_nil (context, DTKV_CLIENT_REQ_ERROR);
     }
@@ -143,6 +149,29 @@ static int s_unwrap (const dtkv_store_t *self, dtkv_request_t *request, uint16_t
     return dtkv_request_decode (request, *operation, body.data, body.bytes, &self->limits);
 }
 
+int dtkv_run_read (const dtkv_tree_t *tree, uint16_t operation, dtkv_request_t *request,
+                   const dtkv_limits_t *limits, dt_buffer_t *reply)
+{
+    switch (operation) {
+    case DTKV_OP_GET:
+        return dtkv_get (tree, request, reply);
+    case DTKV_OP_LIST:
+        return dtkv_list (tree, request, limits, reply);
+    case DTKV_OP_BATCH_GET:
+        return dtkv_batch_get (tree, request, limits, reply);
+    default:
+        msgpack_write_nil (reply);
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+}
+
+// Is the reply made of replies, each of which may hold a node?
+static bool s_of_many (uint16_t operation)
+{
+    return operation == DTKV_OP_BATCH_PUT || operation == DTKV_OP_BATCH_REMOVE ||
+           operation == DTKV_OP_TRANSACTION;
+}
+
 static int s_apply_tree (dtkv_store_t *self, const log_entry_t *entry, dt_buffer_t *body)
 {
     dtkv_request_t request;
@@ -156,20 +185,20 @@ static int s_apply_tree (dtkv_store_t *self, const log_entry_t *entry, dt_buffer
         msgpack_write_nil (body);
         return code;
     }
-    bool batch = operation == DTKV_OP_BATCH_PUT || operation == DTKV_OP_BATCH_REMOVE;
     dtkv_context_t context = {
         .tree = &self->tree,
         .limits = &self->limits,
         .change = {entry->index, entry->wall_ms, entry->principal},
         .body = body,
-        .body_bytes_max = batch ? body->bytes + self->limits.reply_bytes_max : SIZE_MAX,
+        .body_bytes_max =
+            s_of_many (operation) ? body->bytes + self->limits.reply_bytes_max : SIZE_MAX,
         .parents_left = self->limits.batch_items_max,
         .removals_left = self->limits.batch_items_max,
         .session = entry->session_id,
         .now_ms = self->cluster_time_ms,
         .sessions = &self->sessions,
     };
-    return s_run_write (&context, operation, &request);
+    return dtkv_run_write (&context, operation, &request);
 }
 
 // A write on behalf of a session: with a seq at most once, and its reply is kept.
@@ -236,6 +265,22 @@ int dtkv_store_apply (dtkv_store_t *self, const log_entry_t *entry, dt_buffer_t 
     return outcome->code;
 }
 
+static int s_read_transaction (const dtkv_store_t *self, const dtkv_request_t *request,
+                               dt_buffer_t *reply)
+{
+    if (request->writes) {
+        msgpack_write_nil (reply);
+        return DTKV_CLIENT_REQ_ERROR;
+    }
+    dtkv_context_t context = {
+        .tree = (dtkv_tree_t *) &self->tree, // not written to
+        .limits = &self->limits,
+        .body = reply,
+        .body_bytes_max = reply->bytes + self->limits.reply_bytes_max,
+    };
+    return dtkv_transaction (&context, request);
+}
+
 int dtkv_store_read (const dtkv_store_t *self, uint16_t operation, const void *body, size_t bytes,
                      dt_buffer_t *reply)
 {
@@ -246,15 +291,10 @@ int dtkv_store_read (const dtkv_store_t *self, uint16_t operation, const void *b
         return code;
     }
     switch (operation) {
-    case DTKV_OP_GET:
-        return dtkv_get (&self->tree, &request, reply);
-    case DTKV_OP_LIST:
-        return dtkv_list (&self->tree, &request, reply);
-    case DTKV_OP_BATCH_GET:
-        return dtkv_batch_get (&self->tree, &request, &self->limits, reply);
+    case DTKV_OP_TRANSACTION:
+        return s_read_transaction (self, &request, reply);
     default:
-        msgpack_write_nil (reply);
-        return DTKV_CLIENT_REQ_ERROR;
+        return dtkv_run_read (&self->tree, operation, &request, &self->limits, reply);
     }
 }
 

@@ -93,11 +93,6 @@ static void s_count_descendants (dtkv_directory_t *directory, uint64_t nodes)
     }
 }
 
-static uint64_t s_nodes_of (const dtkv_node_t *node)
-{
-    return 1 + (dtkv_node_is_directory (node) ? dtkv_node_directory (node)->descendants : 0);
-}
-
 // Enter a node that is linked in the index of temporary ones, and take it out.
 static void s_index (dtkv_tree_t *self, dtkv_node_t *node)
 {
@@ -139,7 +134,7 @@ void dtkv_tree_attach (dtkv_tree_t *self, dtkv_directory_t *parent, const uint8_
     node->parent = parent;
     dtkv_order_insert (&parent->children, node);
     s_enter (self, node, path, path_bytes);
-    s_count_descendants (parent, s_nodes_of (node));
+    s_count_descendants (parent, dtkv_node_subtree_nodes (node));
     if (!dtkv_node_is_directory (node) || !dtkv_node_directory (node)->children.count) {
         return;
     }
@@ -163,7 +158,7 @@ void dtkv_tree_detach (dtkv_tree_t *self, dtkv_node_t *node, const uint8_t *path
         dtkv_walk_deinit (&walk);
     }
     s_leave (self, node, path, path_bytes);
-    s_count_descendants (node->parent, 0 - s_nodes_of (node));
+    s_count_descendants (node->parent, 0 - dtkv_node_subtree_nodes (node));
     dtkv_order_remove (&node->parent->children, dtkv_node_name (node), node->name_bytes);
     node->parent = NULL;
 }
@@ -361,6 +356,34 @@ void dtkv_tree_remove (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node
     s_bump (self, change, parent, path->data, path->parent_bytes);
 }
 
+void dtkv_tree_move (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t *node,
+                     const dtkv_path_t *from, dtkv_directory_t *parent, const dtkv_path_t *to)
+{
+    dtkv_directory_t *before = node->parent;
+    dtkv_tree_detach (self, node, from->data, from->bytes);
+    // The name is in the node's own memory.
+    dtkv_node_t *moved = dtkv_node_copy (node, dtkv_path_name (to), dtkv_path_name_bytes (to));
+    dtkv_node_give_children (node, moved);
+    moved->modify_index = change->index;
+    moved->modify_ms = change->wall_ms;
+    moved->writer = change->writer;
+    if (dtkv_node_is_directory (moved)) {
+        dtkv_node_directory (moved)->changed_index = change->index;
+        dtkv_node_directory (moved)->moved_index = change->index;
+    }
+    dtkv_tree_attach (self, parent, to->data, to->bytes, moved);
+    if (self->undo) {
+        dtkv_undo_record_t *record =
+            dtkv_undo_add (self->undo, DTKV_UNDO_MOVED, to->data, to->bytes);
+        dtkv_undo_add_source (self->undo, from->data, from->bytes);
+        record->node = node;
+    } else {
+        dtkv_node_destroy (&node);
+    }
+    s_bump (self, change, before, from->data, from->parent_bytes);
+    s_bump (self, change, parent, to->data, to->parent_bytes);
+}
+
 uint64_t dtkv_tree_digest_recompute (const dtkv_tree_t *self)
 {
     uint64_t digest = dtkv_digest_node (NULL, 0, &self->root->node);
@@ -380,7 +403,7 @@ static void s_check_directory (const dtkv_directory_t *directory)
     dtkv_position_t position = {0};
     for (const dtkv_node_t *node; (node = dtkv_order_at (&directory->children, position));) {
         dt_assert (node->parent == directory);
-        descendants += s_nodes_of (node);
+        descendants += dtkv_node_subtree_nodes (node);
         position = dtkv_order_next (&directory->children, position);
     }
     dt_assert (descendants == directory->descendants);

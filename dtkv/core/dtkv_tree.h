@@ -72,6 +72,11 @@ void dtkv_tree_convert (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_nod
 void dtkv_tree_remove (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t *node,
                        const dtkv_path_t *path);
 
+// Move a node other than the root, with all that is below it, to a path that is free and not below
+// it: it and what is below it keep their metadata, but for who modified it and when.
+void dtkv_tree_move (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t *node,
+                     const dtkv_path_t *from, dtkv_directory_t *parent, const dtkv_path_t *to);
+
 // A directory or the one next above it that is temporary; NULL if none is.
 dtkv_directory_t *dtkv_tree_temporary_above (dtkv_directory_t *directory);
 

@@ -77,11 +77,19 @@ static int s_may_renew (const dtkv_context_t *self, const dtkv_node_t *node, uin
     return dtkv_tree_temporary_above (node->parent) ? DTKV_UNDER_TEMP_DIR : 0;
 }
 
+// The node at the request's path; NULL if the request makes up a path of its own.
+static dtkv_node_t *s_existing (const dtkv_context_t *self, const dtkv_request_t *request)
+{
+    return request->flags & DTKV_FLAG_SEQUENTIAL
+               ? NULL
+               : dtkv_tree_find (self->tree, request->path.data, request->path.bytes);
+}
+
 int dtkv_put_temp (dtkv_context_t *self, const dtkv_request_t *request)
 {
     const dtkv_path_t *path = &request->path;
     dtkv_lifetime_t lifetime;
-    dtkv_node_t *node = dtkv_tree_find (self->tree, path->data, path->bytes);
+    dtkv_node_t *node = s_existing (self, request);
     if (node && dtkv_node_is_lock (node)) {
         return dtkv_reply_nil (self, DTKV_IS_LOCK_NODE);
     }
@@ -153,7 +161,7 @@ static int s_mkdir_existing (dtkv_context_t *self, const dtkv_request_t *request
 int dtkv_mkdir_temp (dtkv_context_t *self, const dtkv_request_t *request)
 {
     const dtkv_path_t *path = &request->path;
-    dtkv_node_t *node = dtkv_tree_find (self->tree, path->data, path->bytes);
+    dtkv_node_t *node = s_existing (self, request);
     if (node && dtkv_node_is_lock (node)) {
         return dtkv_reply_nil (self, DTKV_IS_LOCK_NODE);
     }

@@ -18,6 +18,7 @@ static uint16_t s_operation (uint8_t byte)
         DTKV_OP_BATCH_PUT,    DTKV_OP_BATCH_REMOVE,  DTKV_OP_COMPARE_AND_SET,
         DTKV_OP_SESSION_OPEN, DTKV_OP_SESSION_CLOSE, DTKV_OP_SESSION_KEEPALIVE,
         DTKV_OP_GET,          DTKV_OP_LIST,          DTKV_OP_BATCH_GET,
+        DTKV_OP_MOVE,         DTKV_OP_INCREMENT,     DTKV_OP_TRANSACTION,
     };
     uint8_t count = sizeof operations / sizeof operations[0];
     return byte < 2 * count ? operations[byte % count] : byte;

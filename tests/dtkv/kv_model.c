@@ -7,7 +7,7 @@
 #include "dtkv/core/dtkv_lock.h"
 #include "dtkv/core/dtkv_operation.h"
 #include "dtkv/core/dtkv_result.h"
-#include "tests/dtkv/kv_model_body.h"
+#include "tests/dtkv/kv_model_txn.h"
 #include "transport/msgpack_writer.h"
 
 typedef struct {
@@ -46,10 +46,12 @@ struct kv_model {
     const log_entry_t *entry;
     uint64_t parents_left;
     uint64_t removals_left;
-    bool creates_temporary; // what put and mkdir create is, and
-    uint64_t owner, ttl_ms; // lives so long; 0: for ever
-    size_t reply_before;    // bytes of the reply that come before an item's node
-    size_t reply_end;       // the reply must not grow beyond by a previous node; 0: no limit
+    bool creates_temporary;    // what put and mkdir create is, and
+    uint64_t owner, ttl_ms;    // lives so long; 0: for ever
+    bool transaction;          // in one
+    size_t transaction_before; // bytes of its reply before the operation's
+    size_t reply_before;       // bytes of the reply that come before an item's node
+    size_t reply_end;          // the reply must not grow beyond by a previous node; 0: no limit
 };
 
 // Paths.
@@ -314,9 +316,41 @@ static int s_make_room (kv_model_t *self, msgpack_slice_t path, uint64_t flags)
     return 0;
 }
 
+// Put or mkdir (value NULL) under a name made of the parent's child version.
+static int s_sequential (kv_model_t *self, msgpack_slice_t base, const msgpack_slice_t *value,
+                         uint64_t flags, dt_buffer_t *body)
+{
+    if (base.bytes == 0 || base.bytes + 20 > self->limits.key_bytes_max) {
+        return s_nil (body, base.bytes == 0 ? DTKV_INVALID_KEY : DTKV_KEY_TOO_LONG);
+    }
+    int code = s_make_room (self, base, flags);
+    if (code) {
+        return s_nil (body, code);
+    }
+    size_t parent = s_parent_bytes (base.data, base.bytes);
+    uint64_t number = s_find (self, base.data, parent)->child_version + 1;
+    uint8_t path[DTKV_KEY_BYTES_CEILING];
+    memcpy (path, base.data, base.bytes);
+    for (size_t i = 20; i-- > 0; number /= 10) {
+        path[base.bytes + i] = (uint8_t) ('0' + number % 10);
+    }
+    size_t bytes = base.bytes + 20;
+    const s_node_t *there = s_find (self, path, bytes);
+    if (there) {
+        return s_nil (body, there->directory ? DTKV_DIR_EXISTS : DTKV_VALUE_EXISTS);
+    }
+    s_add (self, path, bytes, !value, value ? *value : (msgpack_slice_t){0});
+    s_set_lifetime (self, s_find (self, path, bytes), self->owner, self->ttl_ms);
+    msgpack_write_bin (body, path, (uint32_t) bytes);
+    return DTKV_SUCCESS;
+}
+
 static int s_put (kv_model_t *self, msgpack_slice_t path, msgpack_slice_t value, uint64_t flags,
                   dt_buffer_t *body)
 {
+    if (flags & DTKV_FLAG_SEQUENTIAL) {
+        return s_sequential (self, path, &value, flags, body);
+    }
     s_node_t *node = s_find (self, path.data, path.bytes);
     if (!node) {
         int code = s_make_room (self, path, flags);
@@ -353,31 +387,155 @@ static int s_put (kv_model_t *self, msgpack_slice_t path, msgpack_slice_t value,
     return DTKV_SUCCESS_OVERWRITE;
 }
 
-static int s_mkdir (kv_model_t *self, msgpack_slice_t path, uint64_t flags)
+static int s_mkdir (kv_model_t *self, msgpack_slice_t path, uint64_t flags, dt_buffer_t *body)
 {
+    if (flags & DTKV_FLAG_SEQUENTIAL) {
+        return s_sequential (self, path, NULL, flags, body);
+    }
     s_node_t *node = s_find (self, path.data, path.bytes);
     if (node && node->lock) {
-        return DTKV_IS_LOCK_NODE;
+        return s_nil (body, DTKV_IS_LOCK_NODE);
     }
     if (node && node->directory && s_temporary (node)) {
         if (!(flags & DTKV_FLAG_CONVERT)) {
-            return DTKV_IS_TEMP_NODE;
+            return s_nil (body, DTKV_IS_TEMP_NODE);
         }
         if (!s_may_change (self, node)) {
-            return DTKV_NOT_OWNER;
+            return s_nil (body, DTKV_NOT_OWNER);
         }
         s_stamp (self, node);
         s_set_lifetime (self, node, 0, 0);
-        return DTKV_SUCCESS_OVERWRITE;
+        return s_nil (body, DTKV_SUCCESS_OVERWRITE);
     }
     if (node) {
-        return node->directory ? DTKV_DIR_EXISTS : DTKV_VALUE_EXISTS;
+        return s_nil (body, node->directory ? DTKV_DIR_EXISTS : DTKV_VALUE_EXISTS);
     }
     int code = s_make_room (self, path, flags);
     if (!code) {
         s_add (self, path.data, path.bytes, true, (msgpack_slice_t){0});
         s_set_lifetime (self, s_find (self, path.data, path.bytes), self->owner, self->ttl_ms);
     }
+    return s_nil (body, code);
+}
+
+// Would what is created at a path end with a temporary directory?
+static bool s_ends (const kv_model_t *self, msgpack_slice_t path)
+{
+    size_t have = path.bytes;
+    do {
+        have = s_parent_bytes (path.data, have);
+    } while (!s_find (self, path.data, have));
+    return s_find (self, path.data, have)->directory && s_temporary_above (self, path.data, have);
+}
+
+// Move: every node of the subtree taken out and put in again under its new path.
+static int s_move (kv_model_t *self, msgpack_slice_t from, msgpack_slice_t to, uint64_t flags)
+{
+    const s_node_t *node = s_find (self, from.data, from.bytes);
+    const s_node_t *there = s_find (self, to.data, to.bytes);
+    const s_node_t target = {.path = (uint8_t *) to.data, .path_bytes = to.bytes};
+    if (from.bytes == 0 || !node) {
+        return from.bytes == 0 ? DTKV_INVALID_KEY : DTKV_NOT_FOUND;
+    }
+    if (s_below (&target, from.data, from.bytes)) {
+        return DTKV_INVALID_KEY;
+    }
+    if (there) {
+        return there->directory ? DTKV_DIR_EXISTS : DTKV_VALUE_EXISTS;
+    }
+    size_t count = s_count_below (self, from.data, from.bytes) + 1;
+    if (count > self->removals_left) {
+        return DTKV_BATCH_TOO_LARGE;
+    }
+    size_t first = (size_t) (node - self->nodes);
+    s_node_t *moved = dt_zalloc (count, sizeof moved[0]);
+    int code = 0;
+    for (size_t i = 0; i < count; i++) {
+        const s_node_t *old = &self->nodes[first + i];
+        moved[i] = *old;
+        moved[i].path_bytes = old->path_bytes - from.bytes + to.bytes;
+        moved[i].path = dt_zalloc (1, moved[i].path_bytes);
+        memcpy (moved[i].path, to.data, to.bytes);
+        memcpy (moved[i].path + to.bytes, old->path + from.bytes, old->path_bytes - from.bytes);
+        moved[i].value = dt_memdup (old->value, old->value_bytes);
+        int wrong = s_check_path (self, (msgpack_slice_t){moved[i].path, moved[i].path_bytes});
+        if (!wrong && (old->lock || s_temporary (old))) {
+            wrong = old->lock ? DTKV_IS_LOCK_NODE : DTKV_IS_TEMP_NODE;
+        }
+        code = code ? code : wrong;
+    }
+    if (!code && s_ends (self, to)) {
+        code = DTKV_UNDER_TEMP_DIR;
+    }
+    code = code ? code : s_make_room (self, to, flags);
+    if (code) {
+        for (size_t i = 0; i < count; i++) {
+            s_node_free (&moved[i]);
+        }
+        free (moved);
+        return code;
+    }
+    self->removals_left -= count;
+    s_cut (self, from.data, from.bytes);
+    moved[0].modify_index = self->entry->index;
+    moved[0].modify_ms = self->entry->wall_ms;
+    moved[0].writer = self->entry->principal;
+    for (size_t i = 0; i < count; i++) {
+        // s_add counts the parent's child version up: right for the first only.
+        s_node_t *parent =
+            s_find (self, moved[i].path, s_parent_bytes (moved[i].path, moved[i].path_bytes));
+        uint64_t child_version = parent->child_version;
+        s_add (self, moved[i].path, moved[i].path_bytes, moved[i].directory, (msgpack_slice_t){0});
+        s_node_t *added = s_find (self, moved[i].path, moved[i].path_bytes);
+        s_node_free (added);
+        *added = moved[i];
+        s_find (self, moved[i].path, s_parent_bytes (moved[i].path, moved[i].path_bytes))
+            ->child_version = i == 0 ? child_version + 1 : child_version;
+    }
+    free (moved);
+    return DTKV_SUCCESS;
+}
+
+static int s_increment (kv_model_t *self, msgpack_slice_t path, int64_t delta, uint64_t flags,
+                        dt_buffer_t *body)
+{
+    const s_node_t *node = s_find (self, path.data, path.bytes);
+    __int128 number = 0;
+    if (node && (node->lock || node->directory)) {
+        return s_nil (body, node->lock ? DTKV_IS_LOCK_NODE : DTKV_DIR_EXISTS);
+    }
+    if (node) {
+        size_t sign = node->value_bytes > 0 && node->value[0] == '-';
+        bool fits = node->value_bytes > sign;
+        for (size_t i = sign; i < node->value_bytes && fits; i++) {
+            number = number * 10 + (node->value[i] - '0');
+            fits = node->value[i] >= '0' && node->value[i] <= '9' && number <= (__int128) 1 << 63;
+        }
+        number = sign ? -number : number;
+        if (!fits || number > INT64_MAX) {
+            return s_nil (body, DTKV_NOT_A_COUNTER);
+        }
+    }
+    number += delta;
+    if (number > INT64_MAX || number < INT64_MIN) {
+        return s_nil (body, DTKV_NOT_A_COUNTER);
+    }
+    dt_buffer_t text = {0};
+    dt_buffer_t ignored = {0};
+    dt_buffer_printf (&text, "%lld", (long long) number);
+    int code = DTKV_VALUE_TOO_LONG;
+    if (text.bytes <= self->limits.value_bytes_max) {
+        code = s_put (self, path, (msgpack_slice_t){text.data, text.bytes}, flags & 257, &ignored);
+    }
+    if (code == DTKV_SUCCESS || code == DTKV_SUCCESS_OVERWRITE) {
+        code = DTKV_SUCCESS;
+        msgpack_write_array (body, 1);
+        msgpack_write_int (body, (int64_t) number);
+    } else {
+        msgpack_write_nil (body);
+    }
+    dt_buffer_deinit (&text);
+    dt_buffer_deinit (&ignored);
     return code;
 }
 
@@ -424,11 +582,13 @@ static int s_remove (kv_model_t *self, msgpack_slice_t path, uint64_t flags, dt_
 
 typedef struct {
     uint64_t flags;
-    msgpack_slice_t path, value, expected, after;
+    msgpack_slice_t path, to, value, expected, after;
+    int64_t delta;
     uint64_t condition, number, items_max, bytes_max;
     bool value_nil, must_be_absent;
     uint64_t mode, wait_ms, lease_ms, permits;
     const kv_object_t *items;
+    const kv_object_t *body; // transaction
 } s_request_t;
 
 // Temporary nodes.
@@ -496,7 +656,8 @@ static int s_new_owner (const kv_model_t *self, const s_request_t *request, uint
 static int s_temp (kv_model_t *self, const s_request_t *request, bool directory, dt_buffer_t *body)
 {
     msgpack_slice_t path = request->path;
-    s_node_t *node = s_find (self, path.data, path.bytes);
+    s_node_t *node =
+        request->flags & DTKV_FLAG_SEQUENTIAL ? NULL : s_find (self, path.data, path.bytes);
     if (node && node->lock) {
         return s_nil (body, DTKV_IS_LOCK_NODE);
     }
@@ -519,7 +680,7 @@ static int s_temp (kv_model_t *self, const s_request_t *request, bool directory,
         self->creates_temporary = true;
         self->owner = owner;
         self->ttl_ms = request->number;
-        code = directory ? s_nil (body, s_mkdir (self, path, request->flags))
+        code = directory ? s_mkdir (self, path, request->flags, body)
                          : s_put (self, path, request->value, request->flags, body);
         self->creates_temporary = false;
         self->owner = self->ttl_ms = 0;
@@ -844,6 +1005,11 @@ static bool s_optional (const kv_object_t *body, uint32_t i, uint64_t limit, uin
     return body->items[i].kind == MSGPACK_KIND_UINT && *number <= limit;
 }
 
+static bool s_flags (const kv_object_t *body, uint32_t i, uint64_t *flags)
+{
+    return s_optional (body, i, UINT64_MAX, flags) && (*flags & ~(uint64_t) DTKV_FLAGS_ALL) == 0;
+}
+
 static int s_object_path (const kv_model_t *self, const kv_object_t *object, msgpack_slice_t *path)
 {
     *path = object->bytes;
@@ -864,8 +1030,8 @@ static int s_decode_list (const kv_model_t *self, const kv_object_t *body, s_req
 {
     uint64_t items = 0;
     uint64_t bytes = 0;
-    if (!s_optional (body, 1, DTKV_FLAGS_ALL, &request->flags) ||
-        !s_optional (body, 2, UINT64_MAX, &items) || !s_optional (body, 3, UINT64_MAX, &bytes)) {
+    if (!s_flags (body, 1, &request->flags) || !s_optional (body, 2, UINT64_MAX, &items) ||
+        !s_optional (body, 3, UINT64_MAX, &bytes)) {
         return DTKV_CLIENT_REQ_ERROR;
     }
     const dtkv_limits_t *limits = &self->limits;
@@ -891,7 +1057,7 @@ static int s_decode_cas (const kv_model_t *self, const kv_object_t *body, s_requ
 {
     const kv_object_t *items = body->items;
     if (items[1].kind != MSGPACK_KIND_UINT || items[1].number > 2 ||
-        !s_optional (body, 4, DTKV_FLAGS_ALL, &request->flags)) {
+        !s_flags (body, 4, &request->flags) || (request->flags & DTKV_FLAG_SEQUENTIAL)) {
         return DTKV_CLIENT_REQ_ERROR;
     }
     request->condition = items[1].number;
@@ -923,8 +1089,7 @@ static int s_decode_batch (const kv_model_t *self, const kv_object_t *body, bool
                            s_request_t *request)
 {
     request->items = &body->items[0];
-    if (request->items->kind != MSGPACK_KIND_ARRAY ||
-        !s_optional (body, 1, DTKV_FLAGS_ALL, &request->flags)) {
+    if (request->items->kind != MSGPACK_KIND_ARRAY || !s_flags (body, 1, &request->flags)) {
         return DTKV_CLIENT_REQ_ERROR;
     }
     for (uint32_t i = 0; values && i < request->items->count; i++) {
@@ -1010,7 +1175,7 @@ static int s_decode_guarded (const kv_model_t *self, const kv_object_t *body, s_
     const kv_object_t *operation = &body->items[1];
     if (guards->kind != MSGPACK_KIND_ARRAY || guards->count == 0 || guards->count > 16 ||
         operation->kind != MSGPACK_KIND_UINT || operation->number > UINT16_MAX ||
-        !dtkv_operation_writes ((uint16_t) operation->number)) {
+        !dtkv_operation_writes ((uint16_t) operation->number, NULL, 0)) {
         return DTKV_CLIENT_REQ_ERROR;
     }
     int code = 0;
@@ -1047,6 +1212,7 @@ static int s_decode (const kv_model_t *self, uint16_t operation, const kv_object
         [DTKV_OP_PUT] = 2,        [DTKV_OP_COMPARE_AND_SET] = 4, [DTKV_OP_PUT_TEMP] = 3,
         [DTKV_OP_MKDIR_TEMP] = 2, [DTKV_OP_UPDATE_TTL] = 2,      [DTKV_OP_LOCK] = 3,
         [DTKV_OP_UNLOCK] = 2,     [DTKV_OP_LOCK_RENEW] = 2,      [DTKV_OP_GUARDED] = 3,
+        [DTKV_OP_MOVE] = 2,       [DTKV_OP_INCREMENT] = 2,       [DTKV_OP_TRANSACTION] = 2,
     };
     uint32_t required = operation < 256 && least[operation] ? least[operation] : 1;
     if (body->kind != MSGPACK_KIND_ARRAY || body->count < required) {
@@ -1057,11 +1223,11 @@ static int s_decode (const kv_model_t *self, uint16_t operation, const kv_object
     case DTKV_OP_GET:
     case DTKV_OP_REMOVE:
     case DTKV_OP_MKDIR:
-        return s_optional (body, 1, DTKV_FLAGS_ALL, &request->flags)
+        return s_flags (body, 1, &request->flags)
                    ? s_object_path (self, &body->items[0], &request->path)
                    : DTKV_CLIENT_REQ_ERROR;
     case DTKV_OP_PUT:
-        if (!s_optional (body, 2, DTKV_FLAGS_ALL, &request->flags)) {
+        if (!s_flags (body, 2, &request->flags)) {
             return DTKV_CLIENT_REQ_ERROR;
         }
         code = s_object_path (self, &body->items[0], &request->path);
@@ -1087,6 +1253,25 @@ static int s_decode (const kv_model_t *self, uint16_t operation, const kv_object
     case DTKV_OP_UPDATE_TTL:
         return s_decode_temp (self, body, operation == DTKV_OP_PUT_TEMP,
                               operation != DTKV_OP_UPDATE_TTL, request);
+    case DTKV_OP_MOVE:
+        if (!s_flags (body, 2, &request->flags)) {
+            return DTKV_CLIENT_REQ_ERROR;
+        }
+        code = s_object_path (self, &body->items[0], &request->path);
+        int second = s_object_path (self, &body->items[1], &request->to);
+        return code ? code : second;
+    case DTKV_OP_INCREMENT:
+        if (!s_flags (body, 2, &request->flags) ||
+            (body->items[1].kind != MSGPACK_KIND_NEGATIVE &&
+             (body->items[1].kind != MSGPACK_KIND_UINT || body->items[1].number > INT64_MAX))) {
+            return DTKV_CLIENT_REQ_ERROR;
+        }
+        request->delta = body->items[1].integer;
+        return s_object_path (self, &body->items[0], &request->path);
+    case DTKV_OP_TRANSACTION:
+        request->body = body;
+        return s_flags (body, 3, &request->flags) ? kv_model_txn_check (self, &self->limits, body)
+                                                  : DTKV_CLIENT_REQ_ERROR;
     case DTKV_OP_SESSION_OPEN:
     case DTKV_OP_SESSION_CLOSE:
     case DTKV_OP_SESSION_KEEPALIVE:
@@ -1154,12 +1339,15 @@ static int s_batch (kv_model_t *self, bool values, const s_request_t *request, d
     uint32_t count = request->items->count;
     size_t start = body->bytes;
     int failure = 0;
-    self->reply_end = start + self->limits.reply_bytes_max;
+    if (!self->transaction) {
+        self->reply_end = start + self->limits.reply_bytes_max;
+    }
     msgpack_write_array (body, count);
     for (uint32_t i = 0; i < count && !failure; i++) {
         dt_buffer_t previous = {0};
         msgpack_write_array (body, 2);
-        self->reply_before = body->bytes + 1; // and the code
+        self->reply_before = self->transaction ? self->transaction_before : 0;
+        self->reply_before += body->bytes + 1; // and the code
         int code = s_item (self, values, &request->items->items[i], request->flags, &previous);
         msgpack_write_uint (body, (uint64_t) code);
         dt_buffer_append (body, previous.data, previous.bytes);
@@ -1182,19 +1370,16 @@ static int s_batch (kv_model_t *self, bool values, const s_request_t *request, d
     return failure;
 }
 
-static int s_write (kv_model_t *self, uint16_t operation, const s_request_t *request,
-                    dt_buffer_t *body)
+static int s_write_one (kv_model_t *self, uint16_t operation, const s_request_t *request,
+                        dt_buffer_t *body)
 {
-    self->parents_left = self->limits.batch_items_max;
-    self->removals_left = self->limits.batch_items_max;
-    self->reply_end = 0;
     switch (operation) {
     case DTKV_OP_PUT:
         return s_put (self, request->path, request->value, request->flags, body);
     case DTKV_OP_REMOVE:
         return s_remove (self, request->path, request->flags, body);
     case DTKV_OP_MKDIR:
-        return s_nil (body, s_mkdir (self, request->path, request->flags));
+        return s_mkdir (self, request->path, request->flags, body);
     case DTKV_OP_BATCH_PUT:
     case DTKV_OP_BATCH_REMOVE:
         return s_batch (self, operation == DTKV_OP_BATCH_PUT, request, body);
@@ -1211,9 +1396,38 @@ static int s_write (kv_model_t *self, uint16_t operation, const s_request_t *req
         return s_unlock (self, request, body);
     case DTKV_OP_LOCK_RENEW:
         return s_lock_renew (self, request, body);
+    case DTKV_OP_MOVE:
+        return s_nil (body, s_move (self, request->path, request->to, request->flags));
+    case DTKV_OP_INCREMENT:
+        return s_increment (self, request->path, request->delta, request->flags, body);
     default:
         return s_nil (body, DTKV_CLIENT_REQ_ERROR);
     }
+}
+
+// All or nothing by a copy of everything.
+static int s_transaction (kv_model_t *self, const s_request_t *request, dt_buffer_t *body)
+{
+    kv_model_t *before = kv_model_copy (self);
+    self->transaction = true;
+    self->reply_end = body->bytes + self->limits.reply_bytes_max;
+    int code = kv_model_txn_run (self, request->body, self->reply_end, body);
+    self->transaction = false;
+    if (code) {
+        s_swap (self, before);
+    }
+    kv_model_destroy (&before);
+    return code;
+}
+
+static int s_write (kv_model_t *self, uint16_t operation, const s_request_t *request,
+                    dt_buffer_t *body)
+{
+    self->parents_left = self->limits.batch_items_max;
+    self->removals_left = self->limits.batch_items_max;
+    self->reply_end = 0;
+    return operation == DTKV_OP_TRANSACTION ? s_transaction (self, request, body)
+                                            : s_write_one (self, operation, request, body);
 }
 
 static int s_write_guarded (kv_model_t *self, const kv_object_t *object, const s_request_t *request,
@@ -1255,6 +1469,9 @@ static void s_list (const kv_model_t *self, const s_request_t *request, dt_buffe
 {
     bool recursive = request->flags & DTKV_FLAG_RECURSIVE;
     bool keys_only = request->flags & DTKV_FLAG_KEYS_ONLY;
+    bool directories = request->flags & DTKV_FLAG_DIRECTORIES_ONLY;
+    bool count_all = (request->flags & DTKV_FLAG_COUNT_ONLY) && !directories;
+    uint64_t looks = 0;
     size_t skip = request->path.bytes ? request->path.bytes + 1 : 0;
     dt_buffer_t items = {0};
     msgpack_slice_t last = {0};
@@ -1276,6 +1493,15 @@ static void s_list (const kv_model_t *self, const s_request_t *request, dt_buffe
                                                    request->after.bytes) <= 0)) {
             continue;
         }
+        if (directories && looks++ == self->limits.list_items_max) {
+            more = true;
+            continue;
+        }
+        if (directories && (!node->directory || (request->flags & DTKV_FLAG_COUNT_ONLY))) {
+            count += node->directory;
+            last = name;
+            continue;
+        }
         size_t before = items.bytes;
         msgpack_write_array (&items, keys_only ? 1 : 2);
         msgpack_write_bin (&items, name.data, (uint32_t) name.bytes);
@@ -1291,12 +1517,12 @@ static void s_list (const kv_model_t *self, const s_request_t *request, dt_buffe
         last = name;
     }
     msgpack_write_array (reply, 3);
-    if (request->flags & DTKV_FLAG_COUNT_ONLY) {
+    if (count_all) {
         msgpack_write_array (reply, 0);
         msgpack_write_nil (reply);
         msgpack_write_uint (reply, all);
     } else {
-        msgpack_write_array (reply, (uint32_t) count);
+        msgpack_write_array (reply, request->flags & DTKV_FLAG_COUNT_ONLY ? 0 : (uint32_t) count);
         dt_buffer_append (reply, items.data, items.bytes);
         if (more) {
             msgpack_write_bin (reply, last.data, (uint32_t) last.bytes);
@@ -1372,9 +1598,61 @@ int kv_model_read (const kv_model_t *self, uint16_t operation, const void *body,
         (request.number < DTKV_SESSION_TTL_MS_MIN || request.number > DTKV_SESSION_TTL_MS_MAX)) {
         code = DTKV_INVALID_TTL;
     }
-    code = code ? s_nil (reply, code) : s_read (self, operation, &request, reply);
+    if (!code && operation == DTKV_OP_TRANSACTION && !kv_model_txn_writes (&object)) {
+        kv_model_t *copy = kv_model_copy (self);
+        code = s_transaction (copy, &request, reply);
+        kv_model_destroy (&copy);
+    } else {
+        code = code ? s_nil (reply, code) : s_read (self, operation, &request, reply);
+    }
     kv_object_free (&object);
     return code;
+}
+
+int kv_model_txn_decode (const kv_model_t *self, uint16_t operation, const kv_object_t *body)
+{
+    s_request_t request;
+    return s_decode (self, operation, body, &request);
+}
+
+int kv_model_txn_operation (kv_model_t *self, uint16_t operation, const kv_object_t *body,
+                            size_t before, dt_buffer_t *reply)
+{
+    s_request_t request;
+    self->reply_before = self->transaction_before = before;
+    int code = s_decode (self, operation, body, &request);
+    if (code) {
+        return s_nil (reply, code);
+    }
+    return dtkv_operation_writes (operation, NULL, 0)
+               ? s_write_one (self, operation, &request, reply)
+               : s_read (self, operation, &request, reply);
+}
+
+bool kv_model_txn_facts (const kv_model_t *self, msgpack_slice_t path, kv_model_facts_t *facts)
+{
+    const s_node_t *node = s_find (self, path.data, path.bytes);
+    if (node) {
+        *facts = (kv_model_facts_t){
+            .directory = node->directory,
+            .value = {node->value, node->value_bytes},
+            .numbers = {[DTKV_IF_VERSION] = node->version,
+                        [DTKV_IF_MODIFY_INDEX] = node->modify_index,
+                        [DTKV_IF_CHILD_VERSION] = node->child_version,
+                        [DTKV_IF_CREATE_INDEX] = node->create_index},
+        };
+    }
+    return node;
+}
+
+bool kv_model_txn_token (const kv_model_t *self, msgpack_slice_t path, uint64_t token)
+{
+    return !s_find_lock (self, path) && s_grant_of (self, path, token);
+}
+
+int kv_model_txn_path (const kv_model_t *self, msgpack_slice_t path)
+{
+    return s_check_path (self, path);
 }
 
 // Sessions.

@@ -9,6 +9,9 @@ static void s_parse (kv_object_t *self, msgpack_cursor_t *cursor, unsigned depth
     self->kind = msgpack_cursor_kind (cursor);
     if (self->kind == MSGPACK_KIND_UINT) {
         self->number = msgpack_cursor_uint (cursor);
+        self->integer = self->number <= INT64_MAX ? (int64_t) self->number : 0;
+    } else if (self->kind == MSGPACK_KIND_NEGATIVE) {
+        self->integer = msgpack_cursor_int (cursor);
     } else if (self->kind == MSGPACK_KIND_BYTES) {
         self->bytes = msgpack_cursor_bytes (cursor);
     } else if (self->kind == MSGPACK_KIND_ARRAY && depth > 0) {

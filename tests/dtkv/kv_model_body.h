@@ -12,6 +12,7 @@ typedef struct kv_object kv_object_t;
 struct kv_object {
     msgpack_kind_t kind;
     uint64_t number;       // UINT
+    int64_t integer;       // NEGATIVE, and UINT if it fits
     msgpack_slice_t bytes; // BYTES
     kv_object_t *items;    // ARRAY, owned
     uint32_t count;        // ARRAY

@@ -59,7 +59,7 @@ static void s_name (kv_program_t *self, dt_buffer_t *path)
     }
 }
 
-static void s_path (kv_program_t *self)
+void kv_program_path (kv_program_t *self)
 {
     dt_buffer_t path = {0};
     size_t bytes = 0;
@@ -91,7 +91,7 @@ static void s_path (kv_program_t *self)
     dt_buffer_deinit (&path);
 }
 
-static void s_value (kv_program_t *self)
+void kv_program_value (kv_program_t *self)
 {
     uint8_t value[640];
     size_t bytes = s_below (self, s_chance (self, 1, 3) ? self->values_max : 12);
@@ -102,10 +102,14 @@ static void s_value (kv_program_t *self)
     msgpack_write_bin (&self->body, value, (uint32_t) bytes);
 }
 
-static void s_flags (kv_program_t *self, unsigned useful)
+void kv_program_flags (kv_program_t *self, unsigned useful)
 {
     uint64_t flags = dt_random_next (&self->random) & useful;
-    msgpack_write_uint (&self->body, s_chance (self, 1, 100) ? s_below (self, 300) : flags);
+    if (!s_chance (self, 1, 8)) {
+        flags &= ~(uint64_t) (DTKV_FLAG_SEQUENTIAL | DTKV_FLAG_DIRECTORIES_ONLY); // rarer
+    }
+    bool odd = s_chance (self, 1, 100);
+    msgpack_write_uint (&self->body, odd ? s_below (self, 1 << s_below (self, 15)) : flags);
 }
 
 static void s_body_batch (kv_program_t *self, bool values)
@@ -117,19 +121,20 @@ static void s_body_batch (kv_program_t *self, bool values)
         if (values) {
             msgpack_write_array (&self->body, 2);
         }
-        s_path (self);
+        kv_program_path (self);
         if (values) {
-            s_value (self);
+            kv_program_value (self);
         }
     }
-    s_flags (self, 1 | 2 | 4 | 16 | 32 | DTKV_FLAG_KEEP_TTL | DTKV_FLAG_CONVERT);
+    kv_program_flags (self, 1 | 2 | 4 | 16 | 32 | DTKV_FLAG_KEEP_TTL | DTKV_FLAG_CONVERT |
+                                DTKV_FLAG_SEQUENTIAL);
 }
 
 static void s_body_cas (kv_program_t *self)
 {
     uint64_t condition = s_below (self, s_chance (self, 1, 20) ? 4 : 3);
     msgpack_write_array (&self->body, 5);
-    s_path (self);
+    kv_program_path (self);
     msgpack_write_uint (&self->body, condition);
     if (condition) {
         msgpack_write_uint (&self->body,
@@ -137,14 +142,14 @@ static void s_body_cas (kv_program_t *self)
     } else if (s_chance (self, 1, 2)) {
         msgpack_write_nil (&self->body);
     } else {
-        s_value (self);
+        kv_program_value (self);
     }
     if (s_chance (self, 1, 3)) {
         msgpack_write_nil (&self->body);
     } else {
-        s_value (self);
+        kv_program_value (self);
     }
-    s_flags (self, 1 | 2 | 16 | DTKV_FLAG_KEEP_TTL | DTKV_FLAG_CONVERT);
+    kv_program_flags (self, 1 | 2 | 16 | DTKV_FLAG_KEEP_TTL | DTKV_FLAG_CONVERT);
 }
 
 static void s_break (kv_program_t *self)
@@ -176,18 +181,19 @@ static uint16_t s_body_temporary (kv_program_t *self)
     uint64_t choice = s_below (self, 5);
     if (choice == 0) {
         msgpack_write_array (&self->body, 2);
-        s_path (self);
+        kv_program_path (self);
         s_ttl (self);
         return DTKV_OP_UPDATE_TTL;
     }
     bool directory = choice < 3;
     msgpack_write_array (&self->body, directory ? 3 : 4);
-    s_path (self);
+    kv_program_path (self);
     if (!directory) {
-        s_value (self);
+        kv_program_value (self);
     }
     s_ttl (self);
-    s_flags (self, 1 | 2 | 16 | DTKV_FLAG_OWNED | DTKV_FLAG_CONVERT);
+    kv_program_flags (self,
+                      1 | 2 | 16 | DTKV_FLAG_OWNED | DTKV_FLAG_CONVERT | DTKV_FLAG_SEQUENTIAL);
     return directory ? DTKV_OP_MKDIR_TEMP : DTKV_OP_PUT_TEMP;
 }
 
@@ -195,7 +201,7 @@ static void s_lock_path (kv_program_t *self)
 {
     static const char *const paths[] = {"l", "a.l", "b.l"};
     if (s_chance (self, 1, 10)) {
-        s_path (self);
+        kv_program_path (self);
     } else {
         const char *path = paths[s_below (self, 3)];
         msgpack_write_bin (&self->body, path, (uint32_t) strlen (path));
@@ -222,28 +228,26 @@ static uint16_t s_body_lock (kv_program_t *self)
                                          : s_chance (self, 1, 4) ? (1ull << 53) - 1
                                                                  : s_below (self, 4000));
         msgpack_write_uint (&self->body, s_chance (self, 1, 3) ? 0 : s_below (self, 4000));
-        s_value (self);
+        kv_program_value (self);
         msgpack_write_uint (&self->body, s_chance (self, 1, 6) ? 3 : 2);
-        s_flags (self, 1);
+        kv_program_flags (self, 1);
         return DTKV_OP_LOCK;
     }
     msgpack_write_array (&self->body, 3);
     s_lock_path (self);
     s_token (self);
     if (choice < 8) {
-        s_flags (self, DTKV_FLAG_FORCE);
+        kv_program_flags (self, DTKV_FLAG_FORCE);
         return DTKV_OP_UNLOCK;
     }
     msgpack_write_uint (&self->body, s_below (self, 3) * 1000);
     return DTKV_OP_LOCK_RENEW;
 }
 
-static uint16_t s_body_write (kv_program_t *self);
-
 static uint16_t s_body_guarded (kv_program_t *self)
 {
     dt_buffer_t outer = {0};
-    uint16_t operation = s_body_write (self);
+    uint16_t operation = kv_program_write (self);
     dt_buffer_t inner = self->body;
     self->body = outer;
     uint32_t guards = (uint32_t) (s_chance (self, 1, 30) ? s_below (self, 18) : 1);
@@ -260,7 +264,7 @@ static uint16_t s_body_guarded (kv_program_t *self)
     return DTKV_OP_GUARDED;
 }
 
-static uint16_t s_body_write (kv_program_t *self)
+uint16_t kv_program_write (kv_program_t *self)
 {
     if (self->with_sessions && s_chance (self, 1, 5)) {
         return s_body_lock (self);
@@ -272,23 +276,26 @@ static uint16_t s_body_write (kv_program_t *self)
         return s_body_temporary (self);
     }
     const unsigned put_flags = 1 | 2 | 16 | DTKV_FLAG_KEEP_TTL | DTKV_FLAG_CONVERT;
-    uint64_t choice = s_below (self, 100);
+    uint64_t choice = s_below (self, 110);
     if (choice < 45) {
         msgpack_write_array (&self->body, 3);
-        s_path (self);
-        s_value (self);
-        s_flags (self, put_flags);
+        kv_program_path (self);
+        kv_program_value (self);
+        kv_program_flags (self, put_flags | DTKV_FLAG_SEQUENTIAL);
         return DTKV_OP_PUT;
     }
     if (choice < 75) {
         msgpack_write_array (&self->body, 2);
-        s_path (self);
-        s_flags (self, 1 | 2 | 4 | 16 | DTKV_FLAG_CONVERT);
+        kv_program_path (self);
+        kv_program_flags (self, 1 | 2 | 4 | 16 | DTKV_FLAG_CONVERT | DTKV_FLAG_SEQUENTIAL);
         return choice < 60 ? DTKV_OP_REMOVE : DTKV_OP_MKDIR;
     }
     if (choice < 90) {
         s_body_batch (self, choice < 82);
         return choice < 82 ? DTKV_OP_BATCH_PUT : DTKV_OP_BATCH_REMOVE;
+    }
+    if (choice >= 100) {
+        return kv_program_move_or_increment (self);
     }
     s_body_cas (self);
     return DTKV_OP_COMPARE_AND_SET;
@@ -351,7 +358,8 @@ void kv_program_entry (kv_program_t *self, log_entry_t *entry)
     if (self->with_sessions && s_chance (self, 1, 12)) {
         entry->operation = s_body_session (self);
     } else {
-        entry->operation = s_body_write (self);
+        entry->operation =
+            s_chance (self, 1, 12) ? kv_program_transaction (self, false) : kv_program_write (self);
         if (self->with_sessions && s_chance (self, 1, 2)) {
             s_under_session (self, entry);
         }
@@ -370,28 +378,27 @@ static void s_body_list (kv_program_t *self)
     if (s_chance (self, 1, 3)) {
         msgpack_write_bin (&self->body, "", 0);
     } else {
-        s_path (self);
+        kv_program_path (self);
     }
-    s_flags (self, 4 | 8 | 16 | 64);
+    kv_program_flags (self, 4 | 8 | 16 | 64 | 4096);
     msgpack_write_uint (&self->body, s_below (self, 8));
     msgpack_write_uint (&self->body, s_chance (self, 1, 2) ? 0 : s_below (self, 400));
     if (s_chance (self, 1, 2)) {
         msgpack_write_nil (&self->body);
     } else {
-        s_path (self);
+        kv_program_path (self);
     }
 }
 
-uint16_t kv_program_read (kv_program_t *self)
+uint16_t kv_program_read_one (kv_program_t *self)
 {
     uint16_t operation;
-    dt_buffer_clear (&self->body);
     switch (s_below (self, 4)) {
     case 0:
         operation = DTKV_OP_GET;
         msgpack_write_array (&self->body, 2);
-        s_path (self);
-        s_flags (self, 16);
+        kv_program_path (self);
+        kv_program_flags (self, 16);
         break;
     case 1:
         operation = DTKV_OP_BATCH_GET;
@@ -401,6 +408,14 @@ uint16_t kv_program_read (kv_program_t *self)
         operation = DTKV_OP_LIST;
         s_body_list (self);
     }
+    return operation;
+}
+
+uint16_t kv_program_read (kv_program_t *self)
+{
+    dt_buffer_clear (&self->body);
+    uint16_t operation =
+        s_chance (self, 1, 10) ? kv_program_transaction (self, true) : kv_program_read_one (self);
     s_break (self);
     return operation;
 }
@@ -423,7 +438,8 @@ int kv_program_apply_both (dtkv_store_t *store, kv_model_t *model, const log_ent
     dtkv_outcome_t outcome;
     uint64_t model_index;
     int validated = 0;
-    if (entry->type == LOG_ENTRY_COMMAND && dtkv_operation_writes (entry->operation)) {
+    if (entry->type == LOG_ENTRY_COMMAND &&
+        dtkv_operation_writes (entry->operation, entry->payload, entry->payload_bytes)) {
         validated = dtkv_operation_validate (entry->operation, entry->payload, entry->payload_bytes,
                                              dtkv_store_limits (store));
     }

@@ -38,6 +38,15 @@ void kv_program_entry (kv_program_t *self, log_entry_t *entry);
 // Make a read: its operation, and its body in self->body.
 uint16_t kv_program_read (kv_program_t *self);
 
+// The parts bodies are made of, appended to self->body; writes and reads return their operation.
+void kv_program_path (kv_program_t *self);
+void kv_program_value (kv_program_t *self);
+void kv_program_flags (kv_program_t *self, unsigned useful);
+uint16_t kv_program_write (kv_program_t *self);
+uint16_t kv_program_read_one (kv_program_t *self);
+uint16_t kv_program_move_or_increment (kv_program_t *self);
+uint16_t kv_program_transaction (kv_program_t *self, bool reads_only);
+
 // Apply an entry to both and assert that code, index and reply are equal. Returns the code.
 int kv_program_apply_both (dtkv_store_t *store, kv_model_t *model, const log_entry_t *entry);
 

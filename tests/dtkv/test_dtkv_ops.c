@@ -557,8 +557,8 @@ START_TEST (every_result_has_a_name_and_a_text)
     ck_assert_str_eq (dtkv_result_name (DTKV_RESULT_COUNT), "UNKNOWN");
     ck_assert_str_eq (dtkv_operation_name (DTKV_OP_BATCH_PUT), "batch_put");
     ck_assert_ptr_null (dtkv_operation_name (7));
-    ck_assert (dtkv_operation_writes (DTKV_OP_PUT));
-    ck_assert (!dtkv_operation_writes (DTKV_OP_LIST));
+    ck_assert (dtkv_operation_writes (DTKV_OP_PUT, NULL, 0));
+    ck_assert (!dtkv_operation_writes (DTKV_OP_LIST, NULL, 0));
 }
 END_TEST
 

@@ -198,8 +198,8 @@ static void s_make (sim_clients_t *self, s_client_t *client, s_slot_t *slot)
         break;
     default:
         s_make_store_body (self, &slot->body, operation);
-        if (dtkv_operation_writes ((uint16_t) operation) && client->session &&
-            s_chance (self, self->options.session_ppm)) {
+        if (dtkv_operation_writes ((uint16_t) operation, slot->body.data, slot->body.bytes) &&
+            client->session && s_chance (self, self->options.session_ppm)) {
             slot->request.session_id = client->session;
             slot->request.session_seq = client->next_seq++;
         } else if (s_chance (self, 300000)) {
