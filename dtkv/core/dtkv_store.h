@@ -51,9 +51,8 @@ int dtkv_store_apply (dtkv_store_t *self, const log_entry_t *entry, dt_buffer_t 
                       dtkv_outcome_t *outcome);
 
 // Carry out a read (get, list, batch_get, a transaction of reads) on the state as it is, at
-// dtkv_store_applied_index.
-// Appends the reply body to `reply` as apply does; returns the code. Another operation, or a body
-// that does not decode: DTKV_CLIENT_REQ_ERROR.
+// dtkv_store_applied_index. Appends the reply body to `reply` as apply does; returns the code.
+// Another operation, or a body that does not decode: DTKV_CLIENT_REQ_ERROR.
 int dtkv_store_read (const dtkv_store_t *self, uint16_t operation, const void *body, size_t bytes,
                      dt_buffer_t *reply);
 

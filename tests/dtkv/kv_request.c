@@ -219,6 +219,54 @@ int kv_session (kv_fixture_t *self, uint16_t operation, uint64_t number)
     return kv_apply (self, operation);
 }
 
+// Pack the object a text begins with; what stands behind it.
+static const char *s_pack (dt_buffer_t *out, const char *text)
+{
+    char *end;
+    text += strspn (text, " ");
+    if (*text == '[') {
+        dt_buffer_t items = {0};
+        uint32_t count = 0;
+        for (text++; text[strspn (text, " ")] != ']'; count++) {
+            text = s_pack (&items, text);
+        }
+        msgpack_write_array (out, count);
+        dt_buffer_append (out, items.data, items.bytes);
+        dt_buffer_deinit (&items);
+        return strchr (text, ']') + 1;
+    }
+    if (*text == '\'') {
+        size_t bytes = strcspn (text + 1, "'");
+        msgpack_write_bin (out, text + 1, (uint32_t) bytes);
+        return text + bytes + 2;
+    }
+    if (*text == 'n') {
+        msgpack_write_nil (out);
+        return text + 3;
+    }
+    if (*text == '-') {
+        msgpack_write_int (out, strtoll (text, &end, 10));
+    } else {
+        msgpack_write_uint (out, strtoull (text, &end, 10));
+    }
+    dt_assert (end > text);
+    return end;
+}
+
+int kv_apply_text (kv_fixture_t *self, uint16_t operation, const char *body)
+{
+    dt_buffer_clear (&self->body);
+    s_pack (&self->body, body);
+    return kv_apply (self, operation);
+}
+
+int kv_read_text (kv_fixture_t *self, uint16_t operation, const char *body)
+{
+    dt_buffer_clear (&self->body);
+    s_pack (&self->body, body);
+    return s_read (self, operation);
+}
+
 static void s_print (msgpack_cursor_t *cursor, dt_buffer_t *out)
 {
     msgpack_slice_t bytes;
@@ -230,6 +278,12 @@ static void s_print (msgpack_cursor_t *cursor, dt_buffer_t *out)
         break;
     case MSGPACK_KIND_UINT:
         dt_buffer_printf (out, "%llu", (unsigned long long) msgpack_cursor_uint (cursor));
+        break;
+    case MSGPACK_KIND_NEGATIVE:
+        dt_buffer_printf (out, "%lld", (long long) msgpack_cursor_int (cursor));
+        break;
+    case MSGPACK_KIND_BOOL:
+        dt_buffer_printf (out, msgpack_cursor_bool (cursor) ? "true" : "false");
         break;
     case MSGPACK_KIND_BYTES:
         bytes = msgpack_cursor_bytes (cursor);

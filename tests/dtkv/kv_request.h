@@ -53,7 +53,12 @@ void kv_clock (kv_fixture_t *self, uint64_t cluster_time_ms);
 // Operations of a session id or a ttl.
 int kv_session (kv_fixture_t *self, uint16_t operation, uint64_t number);
 
-// The last reply as text: nil, numbers, "bytes", [ ... ] with single spaces. Valid until the next.
+// A body as text, applied or read: 'bytes', numbers, nil, [ ... ].
+int kv_apply_text (kv_fixture_t *self, uint16_t operation, const char *body);
+int kv_read_text (kv_fixture_t *self, uint16_t operation, const char *body);
+
+// The last reply as text: nil, true, false, numbers, "bytes", [ ... ] with single spaces. Valid
+// until the next.
 const char *kv_reply (kv_fixture_t *self);
 
 // Take a whole snapshot in steps of `step` bytes.

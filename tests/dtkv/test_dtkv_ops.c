@@ -559,6 +559,7 @@ START_TEST (every_result_has_a_name_and_a_text)
     ck_assert_ptr_null (dtkv_operation_name (7));
     ck_assert (dtkv_operation_writes (DTKV_OP_PUT, NULL, 0));
     ck_assert (!dtkv_operation_writes (DTKV_OP_LIST, NULL, 0));
+    ck_assert (dtkv_operation_writes (DTKV_OP_TRANSACTION, "\xc0", 1));
 }
 END_TEST
 

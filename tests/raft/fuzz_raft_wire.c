@@ -1,5 +1,5 @@
-// fuzz_raft_wire - hostile bytes as messages between nodes: first byte the kind, the rest the body. What
-// is read must be written so that it reads the same.
+// fuzz_raft_wire - hostile bytes as messages between nodes: first byte the kind, the rest the body.
+// What is read must be written so that it reads the same.
 
 #include <stdlib.h>
 #include <string.h>

@@ -219,6 +219,36 @@ START_TEST (skip_takes_floats_and_negatives_but_they_cannot_be_read)
 }
 END_TEST
 
+START_TEST (integers_of_either_sign_come_back_in_their_smallest_encoding)
+{
+    static const struct {
+        int64_t value;
+        size_t bytes;
+    } cases[] = {
+        {0, 1},         {127, 1},         {128, 2},          {-1, 1},        {-32, 1},
+        {-33, 2},       {INT8_MIN, 2},    {INT8_MIN - 1, 3}, {INT16_MIN, 3}, {INT16_MIN - 1, 5},
+        {INT32_MIN, 5}, {-2147483649, 9}, {INT64_MIN, 9},    {INT64_MAX, 9},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        dt_buffer_t packed = {0};
+        msgpack_cursor_t cursor;
+        msgpack_write_int (&packed, cases[i].value);
+        ck_assert_uint_eq (packed.bytes, cases[i].bytes);
+        msgpack_cursor_init (&cursor, packed.data, packed.bytes);
+        ck_assert_int_eq (msgpack_cursor_int (&cursor), cases[i].value);
+        ck_assert (msgpack_cursor_finished (&cursor));
+        msgpack_cursor_init (&cursor, packed.data, packed.bytes - 1);
+        msgpack_cursor_int (&cursor);
+        ck_assert_int_eq (cursor.rc, DT_ERR_MALFORMED);
+        dt_buffer_deinit (&packed);
+    }
+    msgpack_cursor_t cursor;
+    msgpack_cursor_init (&cursor, "\xcf\x80\0\0\0\0\0\0\0", 9);
+    msgpack_cursor_int (&cursor);
+    ck_assert_int_eq (cursor.rc, DT_ERR_MALFORMED);
+}
+END_TEST
+
 START_TEST (signed_encodings_are_read_unless_negative)
 {
     static const char *objects[] = {"\xd0\x7f", "\xd1\x7f\1", "\xd2\x7f\0\0\1",
@@ -331,6 +361,7 @@ int main (void)
     tcase_add_test (tests, random_objects_read_and_write_as_msgpack_c_does);
     tcase_add_test (tests, skip_accepts_eight_levels_and_refuses_nine);
     tcase_add_test (tests, skip_takes_floats_and_negatives_but_they_cannot_be_read);
+    tcase_add_test (tests, integers_of_either_sign_come_back_in_their_smallest_encoding);
     tcase_add_test (tests, signed_encodings_are_read_unless_negative);
     tcase_add_test (tests, ext_objects_and_c1_are_refused);
     tcase_add_test (tests, errors_stay);
