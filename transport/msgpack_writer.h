@@ -57,6 +57,32 @@ static inline uint8_t *msgpack_put_uint (uint8_t *place, uint64_t value)
     return place + 1 + sizeof word;
 }
 
+static inline uint8_t *msgpack_put_int (uint8_t *place, int64_t value)
+{
+    if (value >= 0) {
+        return msgpack_put_uint (place, (uint64_t) value);
+    }
+    if (value >= -32) {
+        *place = (uint8_t) value;
+        return place + 1;
+    }
+    if (value >= INT8_MIN) {
+        place[0] = 0xd0;
+        place[1] = (uint8_t) value;
+        return place + 2;
+    }
+    if (value >= INT16_MIN) {
+        return msgpack_put_16 (place, 0xd1, (uint32_t) value);
+    }
+    if (value >= INT32_MIN) {
+        return msgpack_put_32 (place, 0xd2, (uint32_t) value);
+    }
+    uint64_t word = __builtin_bswap64 ((uint64_t) value);
+    place[0] = 0xd3;
+    memcpy (place + 1, &word, sizeof word);
+    return place + 1 + sizeof word;
+}
+
 static inline uint8_t *msgpack_put_bin_header (uint8_t *place, uint32_t bytes)
 {
     if (bytes <= 0xff) {
@@ -125,27 +151,7 @@ static inline void msgpack_write_uint (dt_buffer_t *buffer, uint64_t value)
 static inline void msgpack_write_int (dt_buffer_t *buffer, int64_t value)
 {
     uint8_t *place = dt_buffer_reserve (buffer, MSGPACK_HEADER_BYTES_MAX);
-    uint8_t *end;
-    if (value >= 0) {
-        end = msgpack_put_uint (place, (uint64_t) value);
-    } else if (value >= -32) {
-        *place = (uint8_t) value;
-        end = place + 1;
-    } else if (value >= INT8_MIN) {
-        place[0] = 0xd0;
-        place[1] = (uint8_t) value;
-        end = place + 2;
-    } else if (value >= INT16_MIN) {
-        end = msgpack_put_16 (place, 0xd1, (uint32_t) value);
-    } else if (value >= INT32_MIN) {
-        end = msgpack_put_32 (place, 0xd2, (uint32_t) value);
-    } else {
-        uint64_t word = __builtin_bswap64 ((uint64_t) value);
-        place[0] = 0xd3;
-        memcpy (place + 1, &word, sizeof word);
-        end = place + 1 + sizeof word;
-    }
-    buffer->bytes += (size_t) (end - place);
+    buffer->bytes += (size_t) (msgpack_put_int (place, value) - place);
 }
 
 // The header of an array: `count` objects follow.

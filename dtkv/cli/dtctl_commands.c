@@ -43,7 +43,14 @@ const dtctl_flag_t dtctl_global_flags[] = {
         "skip-ok", 0, NULL, "skipped files are no failure (exit code 0)", false                    \
     }
 
-static const dtctl_flag_t s_put_flags[] = {S_FLAG_FILE, S_FLAG_PARENTS, S_FLAG_PREVIOUS, {0}};
+static const dtctl_flag_t s_put_flags[] = {
+    S_FLAG_FILE,
+    S_FLAG_PARENTS,
+    S_FLAG_PREVIOUS,
+    {"sequential", 's', NULL, "append a rising number of 20 digits to the key", false},
+    {0},
+};
+static const dtctl_flag_t s_parents_flags[] = {S_FLAG_PARENTS, {0}};
 static const dtctl_flag_t s_member_flags[] = {
     {"peer", 0, "ENDPOINT", "of a new node, for other nodes: tcp://HOST:9331", false},
     {"service", 0, "ENDPOINT", "of a new node, for clients: tcp://HOST:9332", false},
@@ -118,7 +125,8 @@ const dtctl_command_t dtctl_commands[] = {
      "\n"
      "  dtctl put -p app.db.url postgres://db/app\n"
      "  dtctl put app.logo --file logo.png\n"
-     "  date | dtctl put app.started -\n",
+     "  date | dtctl put app.started -\n"
+     "  dtctl put -s queue.job- work       creates queue.job-00000000000000000042, prints it\n",
      s_put_flags, 1, 2, dtctl_put},
     {"get", s_keys, "KEY", "print a value",
      "Writes the bytes of the value and nothing else. On a terminal control characters are\n"
@@ -137,6 +145,23 @@ const dtctl_command_t dtctl_commands[] = {
      "  dtctl rm -rn app                   how many would go?\n"
      "  dtctl rm -ry app\n",
      s_remove_flags, 1, 1, dtctl_remove},
+    {"incr", s_keys, "KEY [NUMBER]", "add to a number",
+     "The value is a decimal number; NUMBER (1) may be negative, after --. A missing key counts "
+     "as\n"
+     "0. Prints the sum. Exit code 4 if the value is no number, or the sum would be out of range.\n"
+     "\n"
+     "  dtctl incr app.visits\n"
+     "  dtctl incr -p app.stock.bolts 500\n"
+     "  dtctl incr app.stock.bolts -- -12\n",
+     s_parents_flags, 1, 2, dtctl_increment},
+    {"mv", s_keys, "FROM TO", "move a value or a directory with all that is below it",
+     "At once, whatever reads meanwhile. TO must be free (exit code 4), and not below FROM. At "
+     "most\n"
+     "the node's batch_items_max keys (exit code 8); locks and temporary keys do not move.\n"
+     "\n"
+     "  dtctl mv app.next app.current\n"
+     "  dtctl mv -p app archive.2026.app\n",
+     s_parents_flags, 2, 2, dtctl_move},
     {"mkdir", s_keys, "PATH", "create a directory",
      "With -p the directories above it too, and it is fine if it is there.\n"
      "\n"

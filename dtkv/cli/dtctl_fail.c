@@ -54,6 +54,7 @@ int dtctl_exit_of (int code, dt_outcome_t outcome)
     case DT_PARENT_NOT_DIR:
     case DT_HAS_CHILDREN:
     case DT_CAS_MISMATCH:
+    case DT_NOT_A_COUNTER:
     case DT_BATCH_ABORTED:
     case DT_NOT_OWNER:
     case DT_NOT_TEMP_NODE:

@@ -1,6 +1,8 @@
-// dtctl_put - the commands that write one node: put, mkdir, cas.
+// dtctl_put - the commands that write one node: put, incr, mv, mkdir, cas.
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dtkv/cli/dtctl.h"
@@ -39,11 +41,36 @@ static uint32_t s_flags (const dtctl_t *self)
            (dtctl_args_has (&self->args, "previous") ? DT_PREVIOUS : 0u);
 }
 
+static uint32_t s_parents (const dtctl_t *self)
+{
+    return dtctl_args_has (&self->args, "parents") ? DT_PARENTS : 0u;
+}
+
+// Print the key that put --sequential created.
+static int s_done_sequential (dtctl_t *self, dt_result_t **result_p)
+{
+    dt_bytes_t path;
+    if (!dt_result_path (*result_p, &path)) {
+        dt_result_free (result_p);
+        return dtctl_fail_answer ("put");
+    }
+    dtctl_output_simple_bytes (self->out, path.data, path.bytes);
+    dtctl_output_simple (self->out, "\n");
+    dtctl_output_begin (self->out);
+    dtctl_output_bytes (self->out, "key", path.data, path.bytes);
+    dtctl_output_text (self->out, "result", "created");
+    dtctl_output_number (self->out, "index", (*result_p)->index);
+    dtctl_output_end (self->out);
+    dt_result_free (result_p);
+    return DTCTL_EXIT_OK;
+}
+
 int dtctl_put (dtctl_t *self)
 {
     dt_bytes_t path;
     dt_bytes_t value;
     dt_buffer_t buffer = {0};
+    bool sequential = dtctl_args_has (&self->args, "sequential");
     int rc = dtctl_connect (self);
     if (rc == 0) {
         rc = dtctl_take_path (self, self->args.arguments[0], false, &path);
@@ -52,15 +79,88 @@ int dtctl_put (dtctl_t *self)
         rc = dtctl_take_value (self, 1, &buffer, &value);
     }
     if (rc == 0) {
-        dt_call_options_t options = dtctl_call_options (self, s_flags (self));
+        uint32_t flags = s_flags (self) | (sequential ? DT_SEQUENTIAL : 0u);
+        dt_call_options_t options = dtctl_call_options (self, flags);
         dt_result_t *result;
         int code = dt_client_put (self->client, path, value, &options, &result);
-        rc = dt_code_is_success (code)
+        rc = dt_code_is_success (code) && sequential ? s_done_sequential (self, &result)
+             : dt_code_is_success (code)
                  ? s_done (self, path, code == DT_SUCCESS ? "created" : "replaced", &result)
                  : dtctl_fail_free ("put", path, code, &result);
     }
     dt_buffer_deinit (&buffer);
     return rc;
+}
+
+// Read the number to add.
+static int s_take_delta (dtctl_t *self, int64_t *delta)
+{
+    *delta = 1;
+    if (self->args.arguments_count < 2) {
+        return 0;
+    }
+    const char *text = self->args.arguments[1];
+    char *end;
+    errno = 0;
+    *delta = strtoll (text, &end, 10);
+    bool digits = strspn (text, "-0123456789") == strlen (text) && end > text && *end == 0;
+    return digits && errno == 0 ? 0 : dtctl_usage (self, "%s is no number of 64 bits", text);
+}
+
+int dtctl_increment (dtctl_t *self)
+{
+    dt_bytes_t path;
+    int64_t delta;
+    int rc = s_take_delta (self, &delta);
+    if (rc == 0) {
+        rc = dtctl_connect (self);
+    }
+    if (rc == 0) {
+        rc = dtctl_take_path (self, self->args.arguments[0], false, &path);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    dt_call_options_t options = dtctl_call_options (self, s_parents (self));
+    dt_result_t *result;
+    int64_t number;
+    int code = dt_client_increment (self->client, path, delta, &options, &result);
+    if (!dt_code_is_success (code)) {
+        return dtctl_fail_free ("incr", path, code, &result);
+    }
+    if (!dt_result_number (result, &number)) {
+        dt_result_free (&result);
+        return dtctl_fail_answer ("incr");
+    }
+    dtctl_output_simple (self->out, "%" PRId64 "\n", number);
+    dtctl_output_begin (self->out);
+    dtctl_output_bytes (self->out, "key", path.data, path.bytes);
+    dtctl_output_signed (self->out, "number", number);
+    dtctl_output_number (self->out, "index", result->index);
+    dtctl_output_end (self->out);
+    dt_result_free (&result);
+    return DTCTL_EXIT_OK;
+}
+
+int dtctl_move (dtctl_t *self)
+{
+    dt_bytes_t from;
+    dt_bytes_t to;
+    int rc = dtctl_connect (self);
+    if (rc == 0) {
+        rc = dtctl_take_path (self, self->args.arguments[0], false, &from);
+    }
+    if (rc == 0) {
+        rc = dtctl_take_path (self, self->args.arguments[1], false, &to);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    dt_call_options_t options = dtctl_call_options (self, s_parents (self));
+    dt_result_t *result;
+    int code = dt_client_move (self->client, from, to, &options, &result);
+    return dt_code_is_success (code) ? s_done (self, to, "moved", &result)
+                                     : dtctl_fail_free ("mv", from, code, &result);
 }
 
 int dtctl_mkdir (dtctl_t *self)

@@ -279,3 +279,65 @@ bool dt_result_snapshot (const dt_result_t *result, uint64_t *index, uint64_t *b
 {
     return s_read_pair (result, index, bytes);
 }
+
+bool dt_result_number (const dt_result_t *result, int64_t *number)
+{
+    msgpack_cursor_t cursor;
+    s_start (&cursor, result);
+    uint32_t elements = msgpack_cursor_array (&cursor);
+    int64_t read = msgpack_cursor_int (&cursor);
+    s_skip (&cursor, elements > 1 ? elements - 1 : 0);
+    if (elements == 0 || !msgpack_cursor_finished (&cursor)) {
+        return false;
+    }
+    *number = read;
+    return true;
+}
+
+bool dt_result_path (const dt_result_t *result, dt_bytes_t *path)
+{
+    msgpack_cursor_t cursor;
+    s_start (&cursor, result);
+    msgpack_slice_t read = msgpack_cursor_bytes (&cursor);
+    if (!msgpack_cursor_finished (&cursor)) {
+        return false;
+    }
+    *path = s_bytes (read);
+    return true;
+}
+
+// [ succeeded, [ [ code, body ] ... ] ]
+bool dt_result_txn (const dt_result_t *result, bool *succeeded, dt_iterator_t *iterator)
+{
+    msgpack_cursor_t cursor;
+    s_start (&cursor, result);
+    uint32_t elements = msgpack_cursor_array (&cursor);
+    bool hold = msgpack_cursor_bool (&cursor);
+    uint32_t items = msgpack_cursor_array (&cursor);
+    if (elements < 2 || cursor.rc) {
+        return false;
+    }
+    s_iterate (iterator, &cursor, items);
+    if (succeeded) {
+        *succeeded = hold;
+    }
+    return true;
+}
+
+bool dt_txn_result_next (dt_iterator_t *iterator, dt_result_t *result)
+{
+    msgpack_cursor_t cursor;
+    if (!s_resume (iterator, &cursor)) {
+        return false;
+    }
+    uint32_t elements = msgpack_cursor_array (&cursor);
+    memset (result, 0, sizeof *result);
+    if (elements < 2) {
+        msgpack_cursor_fail (&cursor);
+    }
+    result->code = (int) msgpack_cursor_uint_max (&cursor, INT32_MAX);
+    result->outcome = dt_code_is_success (result->code) ? DT_OUTCOME_DONE : DT_OUTCOME_NOT_DONE;
+    result->body = s_bytes (msgpack_cursor_object (&cursor, MSGPACK_DEPTH_MAX));
+    s_skip (&cursor, elements > 2 ? elements - 2 : 0);
+    return s_suspend (iterator, &cursor);
+}

@@ -146,6 +146,24 @@ int dt_client_compare_and_set (dt_client_t *self, dt_bytes_t path, const dt_cond
     WAIT_FOR (self, result_p, dt_client_compare_and_set_async, path, condition, value, options);
 }
 
+int dt_client_move (dt_client_t *self, dt_bytes_t from, dt_bytes_t to,
+                    const dt_call_options_t *options, dt_result_t **result_p)
+{
+    WAIT_FOR (self, result_p, dt_client_move_async, from, to, options);
+}
+
+int dt_client_increment (dt_client_t *self, dt_bytes_t path, int64_t delta,
+                         const dt_call_options_t *options, dt_result_t **result_p)
+{
+    WAIT_FOR (self, result_p, dt_client_increment_async, path, delta, options);
+}
+
+int dt_client_transaction (dt_client_t *self, const dt_txn_t *txn, const dt_call_options_t *options,
+                           dt_result_t **result_p)
+{
+    WAIT_FOR (self, result_p, dt_client_transaction_async, txn, options);
+}
+
 int dt_client_status (dt_client_t *self, const dt_call_options_t *options, dt_result_t **result_p)
 {
     WAIT_FOR (self, result_p, dt_client_status_async, options);

@@ -26,6 +26,7 @@ extern "C" {
 
 typedef struct dt_client dt_client_t;
 typedef struct dt_list dt_list_t;
+typedef struct dt_txn dt_txn_t;
 
 // Fill options with the defaults.
 DT_PUBLIC void dt_client_options_init (dt_client_options_t *options);
@@ -113,6 +114,18 @@ DT_PUBLIC int dt_client_compare_and_set_async (dt_client_t *self, dt_bytes_t pat
                                                const dt_bytes_t *value,
                                                const dt_call_options_t *options,
                                                dt_callback_t *callback, void *user);
+// Move a node with all that is below it to a path that is free.
+DT_PUBLIC int dt_client_move_async (dt_client_t *self, dt_bytes_t from, dt_bytes_t to,
+                                    const dt_call_options_t *options, dt_callback_t *callback,
+                                    void *user);
+// Add to a value that is a decimal number; a missing one counts as 0. DT_NOT_A_COUNTER.
+DT_PUBLIC int dt_client_increment_async (dt_client_t *self, dt_bytes_t path, int64_t delta,
+                                         const dt_call_options_t *options, dt_callback_t *callback,
+                                         void *user);
+// The transaction stays the caller's and is not changed.
+DT_PUBLIC int dt_client_transaction_async (dt_client_t *self, const dt_txn_t *txn,
+                                           const dt_call_options_t *options,
+                                           dt_callback_t *callback, void *user);
 DT_PUBLIC int dt_client_status_async (dt_client_t *self, const dt_call_options_t *options,
                                       dt_callback_t *callback, void *user);
 // A request about the group's nodes and leader: bodies and replies as docs/PROTOCOL.md section 4
@@ -167,6 +180,12 @@ DT_PUBLIC int dt_client_batch_remove (dt_client_t *self, const dt_bytes_t *paths
 DT_PUBLIC int dt_client_compare_and_set (dt_client_t *self, dt_bytes_t path,
                                          const dt_condition_t *condition, const dt_bytes_t *value,
                                          const dt_call_options_t *options, dt_result_t **result_p);
+DT_PUBLIC int dt_client_move (dt_client_t *self, dt_bytes_t from, dt_bytes_t to,
+                              const dt_call_options_t *options, dt_result_t **result_p);
+DT_PUBLIC int dt_client_increment (dt_client_t *self, dt_bytes_t path, int64_t delta,
+                                   const dt_call_options_t *options, dt_result_t **result_p);
+DT_PUBLIC int dt_client_transaction (dt_client_t *self, const dt_txn_t *txn,
+                                     const dt_call_options_t *options, dt_result_t **result_p);
 DT_PUBLIC int dt_client_status (dt_client_t *self, const dt_call_options_t *options,
                                 dt_result_t **result_p);
 DT_PUBLIC int dt_client_admin (dt_client_t *self, dt_admin_t operation, dt_bytes_t body,
@@ -215,6 +234,53 @@ DT_PUBLIC bool dt_result_session (const dt_result_t *result, uint64_t *session_i
 
 // snapshot_take: the snapshot's index and size.
 DT_PUBLIC bool dt_result_snapshot (const dt_result_t *result, uint64_t *index, uint64_t *bytes);
+
+// increment: the sum.
+DT_PUBLIC bool dt_result_number (const dt_result_t *result, int64_t *number);
+
+// put and mkdir with DT_SEQUENTIAL: the path that was created.
+DT_PUBLIC bool dt_result_path (const dt_result_t *result, dt_bytes_t *path);
+
+// transaction: did the conditions hold (may be NULL), and the results of the operations that were
+// chosen, one after the other in their order. Each is a result like any other, to be read with the
+// helpers above; it points into the transaction's. Of a failed transaction the operation that
+// failed has its code, the others DT_BATCH_ABORTED.
+DT_PUBLIC bool dt_result_txn (const dt_result_t *result, bool *succeeded, dt_iterator_t *iterator);
+DT_PUBLIC bool dt_txn_result_next (dt_iterator_t *iterator, dt_result_t *result);
+
+// Transactions -----------------------------------------------------------------------------------
+//
+// Conditions, operations to carry out if all of them hold, and operations to carry out otherwise:
+// all or nothing, at one index. Operations are numbered by their order in their branch. Arguments
+// are copied. A transaction may be sent any number of times. Not thread safe.
+
+DT_PUBLIC dt_txn_t *dt_txn_new (void);
+
+// Free a transaction and null the pointer. Accepts a NULL transaction.
+DT_PUBLIC void dt_txn_destroy (dt_txn_t **self_p);
+
+// Conditions on the node at a path.
+DT_PUBLIC void dt_txn_if_exists (dt_txn_t *self, dt_bytes_t path);
+DT_PUBLIC void dt_txn_if_absent (dt_txn_t *self, dt_bytes_t path);
+DT_PUBLIC void dt_txn_if_value (dt_txn_t *self, dt_bytes_t path, dt_bytes_t value);
+DT_PUBLIC void dt_txn_if_version (dt_txn_t *self, dt_bytes_t path, uint64_t version);
+DT_PUBLIC void dt_txn_if_modify_index (dt_txn_t *self, dt_bytes_t path, uint64_t index);
+DT_PUBLIC void dt_txn_if_create_index (dt_txn_t *self, dt_bytes_t path, uint64_t index);
+DT_PUBLIC void dt_txn_if_child_version (dt_txn_t *self, dt_bytes_t path, uint64_t version);
+// The lock at this path is held under this token.
+DT_PUBLIC void dt_txn_if_lock (dt_txn_t *self, dt_bytes_t path, uint64_t token);
+
+// Operations, with their request flags.
+DT_PUBLIC void dt_txn_get (dt_txn_t *self, dt_bytes_t path, uint32_t flags);
+DT_PUBLIC void dt_txn_list (dt_txn_t *self, dt_bytes_t path, uint32_t flags);
+DT_PUBLIC void dt_txn_put (dt_txn_t *self, dt_bytes_t path, dt_bytes_t value, uint32_t flags);
+DT_PUBLIC void dt_txn_remove (dt_txn_t *self, dt_bytes_t path, uint32_t flags);
+DT_PUBLIC void dt_txn_mkdir (dt_txn_t *self, dt_bytes_t path, uint32_t flags);
+DT_PUBLIC void dt_txn_move (dt_txn_t *self, dt_bytes_t from, dt_bytes_t to, uint32_t flags);
+DT_PUBLIC void dt_txn_increment (dt_txn_t *self, dt_bytes_t path, int64_t delta, uint32_t flags);
+
+// The operations that follow are for when a condition does not hold. At most once.
+DT_PUBLIC void dt_txn_else (dt_txn_t *self);
 
 // Listing page by page ---------------------------------------------------------------------------
 

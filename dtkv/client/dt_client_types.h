@@ -125,17 +125,19 @@ static inline dt_bytes_t dt_text (const char *text)
 
 // Request flags.
 enum {
-    DT_PARENTS = 1,     // create missing parent directories
-    DT_PREVIOUS = 2,    // return the node as it was before
-    DT_RECURSIVE = 4,   // list or remove the whole subtree
-    DT_KEYS_ONLY = 8,   // list without nodes
-    DT_META = 16,       // nodes carry meta
-    DT_ATOMIC = 32,     // a batch happens whole or not at all
-    DT_COUNT_ONLY = 64, // list answers only how many there are
-    DT_OWNED = 128,     // what is created or converted belongs to the session
-    DT_KEEP_TTL = 256,  // put replaces the value of a temporary node only
-    DT_CONVERT = 512,   // make a temporary node permanent or a permanent one temporary
-    DT_FORCE = 2048,    // unlock on behalf of an operator
+    DT_PARENTS = 1,             // create missing parent directories
+    DT_PREVIOUS = 2,            // return the node as it was before
+    DT_RECURSIVE = 4,           // list or remove the whole subtree
+    DT_KEYS_ONLY = 8,           // list without nodes
+    DT_META = 16,               // nodes carry meta
+    DT_ATOMIC = 32,             // a batch happens whole or not at all
+    DT_COUNT_ONLY = 64,         // list answers only how many there are
+    DT_SEQUENTIAL = 1024,       // put, mkdir, batch_put: a rising number is appended to the name
+    DT_DIRECTORIES_ONLY = 4096, // list leaves values out
+    DT_OWNED = 128,             // what is created or converted belongs to the session
+    DT_KEEP_TTL = 256,          // put replaces the value of a temporary node only
+    DT_CONVERT = 512,           // make a temporary node permanent or a permanent one temporary
+    DT_FORCE = 2048,            // unlock on behalf of an operator
 };
 
 // How a read is made sure to be current.
@@ -230,6 +232,9 @@ typedef enum {
     DT_OPERATION_BATCH_PUT = 74,
     DT_OPERATION_BATCH_REMOVE = 75,
     DT_OPERATION_COMPARE_AND_SET = 76,
+    DT_OPERATION_MOVE = 87,
+    DT_OPERATION_INCREMENT = 88,
+    DT_OPERATION_TRANSACTION = 89,
     DT_OPERATION_SESSION_OPEN = 90,
     DT_OPERATION_SESSION_CLOSE = 91,
     DT_OPERATION_SESSION_KEEPALIVE = 92,

@@ -4,6 +4,7 @@
 
 #include "base/dt_memory.h"
 #include "dtkv/client/dt_client_types.h"
+#include "dtkv/core/dtkv_store.h"
 #include "transport/msgpack_cursor.h"
 #include "transport/msgpack_writer.h"
 
@@ -34,11 +35,14 @@ struct fake_store {
     uint64_t next_session;
     fake_session_t sessions[SESSIONS_MAX];
     size_t session_count;
+    dtkv_store_t *real; // what is too much for this one, a tree of its own
 };
 
 fake_store_t *fake_store_new (uint32_t number)
 {
     fake_store_t *self = dt_zalloc (1, sizeof *self);
+    dtkv_store_options_t options = {.limits = DTKV_LIMITS_DEFAULT};
+    self->real = dtkv_store_new (&options);
     self->index = 100;
     self->next_session = 1000 * (uint64_t) number;
     return self;
@@ -67,6 +71,7 @@ void fake_store_destroy (fake_store_t **self_p)
             s_node_free (&self->nodes[i]);
         }
         fake_store_expire_sessions (self);
+        dtkv_store_destroy (&self->real);
         free (self->nodes);
         free (self);
         *self_p = NULL;
@@ -380,6 +385,26 @@ static void s_status (const fake_store_t *self, dt_buffer_t *out)
     msgpack_write_uint (out, 3);
 }
 
+static uint32_t s_do_really (fake_store_t *self, const protocol_request_t *request,
+                             dt_buffer_t *out)
+{
+    uint16_t operation = (uint16_t) request->operation;
+    const uint8_t *body = request->body.data;
+    if (!dtkv_operation_writes (operation, body, request->body.bytes)) {
+        return (uint32_t) dtkv_store_read (self->real, operation, body, request->body.bytes, out);
+    }
+    self->writes++;
+    log_entry_t entry = {
+        .index = self->index,
+        .type = LOG_ENTRY_COMMAND,
+        .operation = operation,
+        .payload = body,
+        .payload_bytes = (uint32_t) request->body.bytes,
+    };
+    dtkv_outcome_t outcome;
+    return (uint32_t) dtkv_store_apply (self->real, &entry, out, &outcome);
+}
+
 static uint32_t s_do (fake_store_t *self, const protocol_request_t *request, dt_buffer_t *out)
 {
     msgpack_cursor_t body;
@@ -400,6 +425,10 @@ static uint32_t s_do (fake_store_t *self, const protocol_request_t *request, dt_
         return s_batch (self, request, &body, out);
     case PROTOCOL_COMPARE_AND_SET:
         return s_compare_and_set (self, request, &body, left, out);
+    case PROTOCOL_MOVE:
+    case PROTOCOL_INCREMENT:
+    case PROTOCOL_TRANSACTION:
+        return s_do_really (self, request, out);
     case PROTOCOL_SESSION_OPEN:
     case PROTOCOL_SESSION_CLOSE:
     case PROTOCOL_SESSION_KEEPALIVE:
