@@ -108,7 +108,8 @@ START_TEST (sequential_refusals)
 {
     assert_apply (PUT, "['' 'x' 1024]", INVALID_KEY, "nil");
     assert_apply (PUT, "['a.b' 'x' 1024]", PARENT_DIR_NOT_EXISTS, "nil");
-    assert_apply (PUT, "['a12345678901234567890123456789012345678901234' 'x' 1024]", KEY_TOO_LONG, "nil");
+    assert_apply (PUT, "['a12345678901234567890123456789012345678901234' 'x' 1024]", KEY_TOO_LONG,
+                  "nil");
     assert_apply (COMPARE_AND_SET, "['a' 0 nil 'x' 1024]", CLIENT_REQ_ERROR, "nil");
     assert_code (kv_put (&s_kv, "a00000000000000000002", "taken", 0), SUCCESS);
     assert_apply (PUT, "['a' 'x' 1024]", VALUE_EXISTS, "nil");
@@ -273,9 +274,22 @@ END_TEST
 START_TEST (transaction_refuses_what_is_not_of_its_form)
 {
     const char *const bodies[] = {
-        "[]", "[[]]", "[nil []]", "[[] nil]", "[[] [] 1]", "[[[0]] []]", "[[[8 'a' 1]] []]",
-        "[[[2 'a']] []]", "[[[4 'a' 1]] []]", "[[[2 'a' 'x']] []]", "[[[0 1]] []]", "[[] [[6]]]",
-        "[[] [[89 [[] []]]]]", "[[] [[90 [5000]]]]", "[[] [[6 ['a']]]]", "[[] [[99 ['a']]]]",
+        "[]",
+        "[[]]",
+        "[nil []]",
+        "[[] nil]",
+        "[[] [] 1]",
+        "[[[0]] []]",
+        "[[[8 'a' 1]] []]",
+        "[[[2 'a']] []]",
+        "[[[4 'a' 1]] []]",
+        "[[[2 'a' 'x']] []]",
+        "[[[0 1]] []]",
+        "[[] [[6]]]",
+        "[[] [[89 [[] []]]]]",
+        "[[] [[90 [5000]]]]",
+        "[[] [[6 ['a']]]]",
+        "[[] [[99 ['a']]]]",
         "[[] [] nil 8192]",
     };
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
@@ -317,7 +331,8 @@ START_TEST (moved_nodes_are_in_a_snapshot_where_they_were)
     uint64_t digest = dtkv_store_digest (s_kv.store);
     dtkv_snapshot_t *snapshot = dtkv_snapshot_new (s_kv.store);
     assert_apply (MOVE, "['a' 'z']", SUCCESS, "nil");
-    assert_apply (TRANSACTION, "[[] [[87 ['c' 'e']] [70 ['none']]]]", NOT_FOUND, "[true [[29 nil] [2 nil]]]");
+    assert_apply (TRANSACTION, "[[] [[87 ['c' 'e']] [70 ['none']]]]", NOT_FOUND,
+                  "[true [[29 nil] [2 nil]]]");
     kv_put (&s_kv, "z.b", "3", 0);
     dt_buffer_t stream = {0};
     for (bool done = false; !done;) {
@@ -329,6 +344,42 @@ START_TEST (moved_nodes_are_in_a_snapshot_where_they_were)
     ck_assert_uint_eq (dtkv_store_digest (restored), digest);
     dtkv_store_destroy (&restored);
     dt_buffer_deinit (&stream);
+}
+END_TEST
+
+START_TEST (locks_and_temporary_nodes_stay_where_they_are)
+{
+    kv_session (&s_kv, DTKV_OP_SESSION_OPEN, 5000);
+    s_kv.context.session_id = s_kv.context.index;
+    kv_mkdir (&s_kv, "d", 0);
+    ck_assert_int_eq (kv_apply_text (&s_kv, DTKV_OP_LOCK, "['d.l' 0 0]"), DTKV_SUCCESS);
+    assert_apply (MOVE, "['d' 'e']", IS_LOCK_NODE, "nil");
+    assert_apply (MOVE, "['d.l' 'e']", IS_LOCK_NODE, "nil");
+    assert_apply (INCREMENT, "['d.l' 1]", IS_LOCK_NODE, "nil");
+    assert_holds ("[5 'd.l' 3]", true);
+    assert_holds ("[5 'd.l' 2]", false);
+    assert_holds ("[5 'd' 3]", false);
+    assert_apply (PUT_TEMP, "['t' '5' 1000]", SUCCESS, "nil");
+    assert_apply (MOVE, "['t' 'u']", IS_TEMP_NODE, "nil");
+    assert_apply (INCREMENT, "['t' 1]", IS_TEMP_NODE, "nil");
+    assert_apply (INCREMENT, "['t' 1 256]", SUCCESS, "[6]");
+    assert_apply (MKDIR_TEMP, "['td' 1000]", SUCCESS, "nil");
+    kv_put (&s_kv, "v", "1", 0);
+    assert_apply (MOVE, "['v' 'td.v']", UNDER_TEMP_DIR, "nil");
+}
+END_TEST
+
+START_TEST (transaction_creates_temporary_nodes_and_takes_them_back)
+{
+    kv_session (&s_kv, DTKV_OP_SESSION_OPEN, 5000);
+    s_kv.context.session_id = s_kv.context.index;
+    uint64_t digest = dtkv_store_content_digest (s_kv.store);
+    s_kv.context.session_id = 0;
+    assert_apply (TRANSACTION, "[[] [[81 ['t' 1000]] [80 ['u' 'x' 1000]] [70 ['none']]]]",
+                  NOT_FOUND, "[true [[29 nil] [29 nil] [2 nil]]]");
+    ck_assert_uint_eq (dtkv_store_content_digest (s_kv.store), digest);
+    assert_apply (TRANSACTION, "[[] [[81 ['t' 1000]] [81 ['t' 2000]] [80 ['u-' 'x' 1000 1024]]]]",
+                  SUCCESS, "[true [[0 nil] [4 nil] [0 \"u-00000000000000000002\"]]]");
 }
 END_TEST
 
@@ -357,6 +408,8 @@ int main (void)
     tcase_add_test (tcase, transaction_of_reads_is_a_read);
     tcase_add_test (tcase, transaction_under_a_session_is_carried_out_once);
     tcase_add_test (tcase, moved_nodes_are_in_a_snapshot_where_they_were);
+    tcase_add_test (tcase, locks_and_temporary_nodes_stay_where_they_are);
+    tcase_add_test (tcase, transaction_creates_temporary_nodes_and_takes_them_back);
     suite_add_tcase (suite, tcase);
     SRunner *runner = srunner_create (suite);
     srunner_run_all (runner, CK_ENV);

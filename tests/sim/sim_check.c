@@ -404,7 +404,8 @@ void sim_check_reply (sim_check_t *self, const protocol_request_t *request,
         !dtkv_operation_name ((uint16_t) request->operation)) {
         return;
     }
-    if (dtkv_operation_writes ((uint16_t) request->operation, request->body, request->body_bytes)) {
+    if (dtkv_operation_writes ((uint16_t) request->operation, request->body.data,
+                               request->body.bytes)) {
         s_check_write (self, request, reply);
     } else if (reply->index) {
         s_check_read (self, request, reply, acknowledged);
