@@ -7,18 +7,24 @@
 
 #include "dtkv/cli/dtctl.h"
 
-// Print what a write did. A synchronous call's result is freed.
-static int s_done (dtctl_t *self, dt_bytes_t path, const char *what, dt_result_t **result_p)
+// Begin to print what a write did; more fields may follow.
+static void s_report (dtctl_t *self, dt_bytes_t path, const char *what, const dt_result_t *result)
 {
-    if ((*result_p)->index) {
-        dtctl_output_simple (self->out, "%s, index %" PRIu64 "\n", what, (*result_p)->index);
+    if (result->index) {
+        dtctl_output_simple (self->out, "%s, index %" PRIu64 "\n", what, result->index);
     } else {
         dtctl_output_simple (self->out, "%s\n", what);
     }
     dtctl_output_begin (self->out);
     dtctl_output_bytes (self->out, "key", path.data, path.bytes);
     dtctl_output_text (self->out, "result", what);
-    dtctl_output_number (self->out, "index", (*result_p)->index);
+    dtctl_output_number (self->out, "index", result->index);
+}
+
+// Print what a write did that may show the previous node. A synchronous call's result is freed.
+static int s_done (dtctl_t *self, dt_bytes_t path, const char *what, dt_result_t **result_p)
+{
+    s_report (self, path, what, *result_p);
     dt_node_t previous;
     if (dtctl_args_has (&self->args, "previous")) {
         if (dt_result_node (*result_p, &previous) && previous.has_value) {
@@ -159,8 +165,13 @@ int dtctl_move (dtctl_t *self)
     dt_call_options_t options = dtctl_call_options (self, s_parents (self));
     dt_result_t *result;
     int code = dt_client_move (self->client, from, to, &options, &result);
-    return dt_code_is_success (code) ? s_done (self, to, "moved", &result)
-                                     : dtctl_fail_free ("mv", from, code, &result);
+    if (!dt_code_is_success (code)) {
+        return dtctl_fail_free ("mv", from, code, &result);
+    }
+    s_report (self, to, "moved", result);
+    dtctl_output_end (self->out);
+    dt_result_free (&result);
+    return DTCTL_EXIT_OK;
 }
 
 int dtctl_mkdir (dtctl_t *self)

@@ -10,7 +10,7 @@ def test_a_number_is_added_to_once_for_each_call(workspace):
     check_equal(node.ctl("incr", "n", "41").out, b"42\n")
     check_equal(node.ctl("incr", "n", "--", "-50").out, b"-8\n")
     record = node.ctl("incr", "-o", "json", "n", "9223372036854775807").record()
-    check_equal(record["number"], 9223372036854775799)
+    check_equal(record["number"], "9223372036854775799")  # beyond what JSON readers keep exact
     node.ctl("incr", "n", "9", code=4)
     node.ctl("put", "v", "text")
     node.ctl("incr", "v", code=4)
