@@ -27,7 +27,7 @@ class Load:
 
     def __init__(self, workspace, endpoints, seconds, **settings):
         self.workspace = workspace
-        self.path = os.path.join(workspace.path, "history.txt")
+        self.path = os.path.join(workspace.path, f"history-{settings.get('directory', 'lin')}.txt")
         arguments = [workspace.program("tests/lin/lin_load"), "--endpoints", endpoints,
                      "--out", self.path, "--seconds", str(seconds)]
         for key, value in settings.items():

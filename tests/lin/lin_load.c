@@ -1,6 +1,7 @@
 // lin_load - load a cluster and write the history of it.
 //
 // usage: lin_load --endpoints tcp://a:1,tcp://b:2 --out FILE [--clients 6] [--seconds 5] [--keys 4]
+// [--directory lin]
 //                 [--rate 150] [--timeout-ms 3000] [--final-ms 30000] [--seed 1]
 //
 // Each client is a thread with a session of its own that prefers another endpoint and asks one
@@ -63,6 +64,9 @@ static bool s_option (load_options_t *options, int option, const char *name, con
     case 'o':
         options->out = text;
         return true;
+    case 'd':
+        options->directory = text;
+        return strlen (text) > 0 && strlen (text) <= LOAD_DIRECTORY_BYTES_MAX;
     case 'c':
         return s_small (name, text, 1, LOAD_CLIENTS_MAX, &options->clients);
     case 's':
@@ -88,7 +92,8 @@ static bool s_options (load_options_t *options, int argc, char **argv)
                                           {"clients", 1, NULL, 'c'},   {"seconds", 1, NULL, 's'},
                                           {"keys", 1, NULL, 'k'},      {"rate", 1, NULL, 'r'},
                                           {"seed", 1, NULL, 'S'},      {"timeout-ms", 1, NULL, 't'},
-                                          {"final-ms", 1, NULL, 'f'},  {NULL, 0, NULL, 0}};
+                                          {"final-ms", 1, NULL, 'f'},  {"directory", 1, NULL, 'd'},
+                                          {NULL, 0, NULL, 0}};
     int which = 0;
     for (int option; (option = getopt_long (argc, argv, "", names, &which)) != -1;) {
         if (!s_option (options, option, option == '?' ? "" : names[which].name, optarg)) {
@@ -215,11 +220,12 @@ int main (int argc, char **argv)
                               .rate = 150,
                               .timeout_ms = 3000,
                               .final_ms = 30000,
+                              .directory = "lin",
                               .seed = 1};
     if (!s_options (&options, argc, argv)) {
         fprintf (stderr, "usage: lin_load --endpoints tcp://a:1,tcp://b:2 --out FILE [--clients 6] "
                          "[--seconds 5] [--keys 4] [--rate 150] [--timeout-ms 3000] "
-                         "[--final-ms 30000] [--seed 1]\n");
+                         "[--final-ms 30000] [--directory lin] [--seed 1]\n");
         return 2;
     }
     return s_load (&options);

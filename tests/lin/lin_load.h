@@ -10,6 +10,7 @@
 enum {
     LOAD_CLIENTS_MAX = 64,
     LOAD_KEYS_MAX = 16,
+    LOAD_DIRECTORY_BYTES_MAX = 32,
     LOAD_ENDPOINTS_MAX = 16,
     LOAD_SECONDS_MAX = 7200,
     LOAD_RATE_MAX = 10000,
@@ -26,6 +27,7 @@ typedef struct {
     uint32_t timeout_ms;
     uint32_t final_ms; // how long the last reads may take; 0: none
     uint64_t seed;
+    const char *directory; // of the keys; nobody else writes there
     const char *out;
 } load_options_t;
 

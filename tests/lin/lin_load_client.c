@@ -6,8 +6,6 @@
 
 #include "base/dt_assert.h"
 
-#define DIRECTORY "lin"
-
 uint64_t load_now_ns (void)
 {
     struct timespec now;
@@ -163,13 +161,13 @@ static void s_record (load_client_t *self, lin_op_t *op, lin_item_t *items,
 // Questions --------------------------------------------------------------------------------------
 
 typedef struct {
-    char path[32];
+    char path[LOAD_DIRECTORY_BYTES_MAX + 16];
     char text[24];
 } s_text_t;
 
-static dt_bytes_t s_path (s_text_t *text, uint32_t key)
+static dt_bytes_t s_path (const load_client_t *self, s_text_t *text, uint32_t key)
 {
-    snprintf (text->path, sizeof text->path, DIRECTORY ".k%u", key);
+    snprintf (text->path, sizeof text->path, "%s.k%u", self->shared->options->directory, key);
     return dt_text (text->path);
 }
 
@@ -194,9 +192,10 @@ static void s_read (load_client_t *self, lin_op_t *op, lin_item_t *items)
     s_text_t text;
     op->call = load_now_ns ();
     if (op->kind == LIN_GET) {
-        dt_client_get (self->client, s_path (&text, items->key), &call, &result);
+        dt_client_get (self->client, s_path (self, &text, items->key), &call, &result);
     } else {
-        dt_client_list (self->client, dt_text (DIRECTORY), NULL, &call, &result);
+        dt_client_list (self->client, dt_text (self->shared->options->directory), NULL, &call,
+                        &result);
     }
     s_record (self, op, items, result);
     dt_result_free (&result);
@@ -211,7 +210,7 @@ static void s_batch (load_client_t *self, lin_op_t *op, lin_item_t *items)
     for (uint32_t i = 0; i < self->shared->options->keys && i < 3; i++) {
         uint32_t key = (first + i) % self->shared->options->keys;
         items[i] = (lin_item_t){.key = key, .value = s_new_value (self)};
-        pairs[i] = (dt_pair_t){s_path (&texts[i], key), s_number (&texts[i], items[i].value)};
+        pairs[i] = (dt_pair_t){s_path (self, &texts[i], key), s_number (&texts[i], items[i].value)};
         op->items++;
     }
     dt_call_options_t call = {.flags = DT_PARENTS | DT_ATOMIC};
@@ -226,7 +225,7 @@ static void s_write (load_client_t *self, lin_op_t *op, lin_item_t *item)
 {
     s_text_t path, value, expect;
     dt_call_options_t call = {.flags = DT_PARENTS};
-    dt_bytes_t where = s_path (&path, item->key);
+    dt_bytes_t where = s_path (self, &path, item->key);
     dt_result_t *result = NULL;
     if (op->kind == LIN_CAS) {
         op->expect = __atomic_load_n (&self->shared->lately[item->key], __ATOMIC_RELAXED);
