@@ -148,68 +148,72 @@ static int s_repair_tail (log_recovery_t *self, const log_segment_t *segment)
 
 // --- what was not proven durable -----------------------------------------------------------------
 
-// Where the record of a noted entry ends.
-static int s_find_end (log_recovery_t *self, log_segment_t *segment, uint64_t index,
-                       uint64_t *offset)
+// What was read a moment ago and is different now.
+static int s_unstable (log_recovery_t *self, const log_segment_t *segment, const log_run_t *run)
 {
-    const log_point_t *point = log_index_find (&self->index, index);
-    log_run_t run = {
-        .scope = log_segment_scope (&segment->header),
-        .chain = point->chain,
-        .offset = point->offset,
-        .position = point->offset,
-        .limit = segment->end_offset,
-    };
-    for (;;) {
+    return log_recovery_corrupt (self, segment->header.seq, run->position, 0,
+                                 "a second read gave something else");
+}
+
+// Go over records up to entry `upto`, or to the end of the log if it comes first. What was gone over
+// from *written on is written back, just as it was read and verified; NULL: nothing is.
+static int s_go_over (log_recovery_t *self, log_segment_t *segment, log_run_t *run, uint64_t upto,
+                      uint64_t *written)
+{
+    vfs_file_t *file = segment->file;
+    uint64_t index = 0;
+    int rc = 0;
+    while (rc == 0 && run->position < segment->end_offset && index < upto) {
         log_record_t record;
-        switch (log_run_next (&run, &record)) {
+        switch (log_run_next (run, &record)) {
         case LOG_RUN_RECORD:
-            if (record.entry.type <= LOG_ENTRY_TYPE_LAST && record.entry.index == index) {
-                *offset = record.next_offset;
-                return 0;
-            }
+            index = record.entry.type <= LOG_ENTRY_TYPE_LAST ? record.entry.index : index;
             break;
-        case LOG_RUN_MORE: {
-            int rc = log_recovery_load_window (self, segment->file, segment->header.seq, &run);
-            if (rc) {
-                return rc;
+        case LOG_RUN_MORE:
+            if (written && run->position > *written) {
+                rc = file->ops->write (file, run->data + (*written - run->offset),
+                                       run->position - *written, *written);
+                *written = run->position;
             }
+            rc = rc ? rc : log_recovery_load_window (self, file, segment->header.seq, run);
             break;
-        }
         default:
-            return DT_ERR_CORRUPT; // it was read a moment ago
+            return s_unstable (self, segment, run);
         }
     }
+    if (rc == 0 && written && run->position > *written) {
+        rc = file->ops->write (file, run->data + (*written - run->offset),
+                               run->position - *written, *written);
+    }
+    return rc;
 }
 
 // Write what stands behind entry D once more, just as it is: entries, and markers too, since the
 // one that proves D may itself have been left in the page cache by a sync that failed. A sector
-// that holds a part of D is as durable as D.
+// that holds a part of D is as durable as D. What a second read gives is verified again: a disk
+// that lies once must not have its lie written over what is sound.
 static int s_rewrite_unproven (log_recovery_t *self, log_segment_t *segment)
 {
-    uint64_t from = LOG_SEGMENT_HEADER_BYTES;
+    log_run_t run = {
+        .scope = log_segment_scope (&segment->header),
+        .chain = segment->header.prev_chain,
+        .offset = LOG_SEGMENT_HEADER_BYTES,
+        .position = LOG_SEGMENT_HEADER_BYTES,
+        .limit = segment->end_offset,
+    };
     uint64_t proven = self->proven < segment->last_index ? self->proven : segment->last_index;
     if (proven >= segment->header.first_index) {
-        int rc = s_find_end (self, segment, proven, &from);
+        const log_point_t *point = log_index_find (&self->index, proven);
+        run.chain = point->chain;
+        run.offset = point->offset;
+        run.position = point->offset;
+        int rc = s_go_over (self, segment, &run, proven, NULL);
         if (rc) {
             return rc;
         }
     }
-    vfs_file_t *file = segment->file;
-    for (uint64_t at = log_align (from, LOG_FLUSH_ALIGN); at < segment->end_offset;) {
-        uint64_t rest = segment->end_offset - at;
-        size_t bytes = rest < LOG_RECOVERY_WINDOW_BYTES ? rest : LOG_RECOVERY_WINDOW_BYTES;
-        size_t got = 0;
-        int rc = file->ops->read (file, self->window, bytes, at, &got);
-        if (rc == 0) {
-            rc = file->ops->write (file, self->window, got, at);
-        }
-        if (rc) {
-            return rc;
-        }
-        at += bytes;
-    }
-    return 0;
+    uint64_t written = log_align (run.position, LOG_FLUSH_ALIGN);
+    return s_go_over (self, segment, &run, UINT64_MAX, &written);
 }
 
 int log_recovery_repair (log_recovery_t *self)

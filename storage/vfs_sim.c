@@ -467,6 +467,8 @@ static int s_read_effect (sim_file_t *file, uint8_t *buffer, size_t bytes, uint6
     }
     if (run && sim_chance (disk, disk->faults.read_stale_ppm)) {
         uint64_t at = dt_random_below (&disk->random_fault, run);
+        uint64_t in_sector = (offset + at) % VFS_SIM_SECTOR_BYTES;
+        at -= in_sector < at ? in_sector : at; // a sector is stale as a whole
         if (sim_content_read_stale (content, buffer + at, run - (size_t) at, offset + at)) {
             s_fault (self, &disk->counters.read_stales, "stale sector read", 0);
         }

@@ -36,6 +36,10 @@ typedef struct {
     int64_t born_ns;       // when this life began
     bool ready;            // it was, in this life
     bool calm;             // no more faults
+    sim_fault_t lie;       // what the disk does that no disk may; SIM_FAULTS: nothing
+    bool lied;             // it has begun
+    bool refused;          // and the node noticed: the end of the run
+    dt_random_t lies;      // a stream of its own
     uint64_t disk_failed;  // answers 74 seen
     uint64_t latency_ns;   // of the disk, at most
     uint64_t trace;
@@ -207,6 +211,11 @@ static void s_see_death (s_world_t *self)
     }
     int rc = sim_node_failure (self->node);
     bool failed = sim_clients_counters (self->clients)->disk_failed != self->disk_failed;
+    if (self->lied && (rc != 0 || failed)) {
+        self->refused = true; // what it may do next depends on what is left of the lies
+        self->totals->refusals++;
+        return;
+    }
     if (rc == DT_ERR_CORRUPT || rc == DT_ERR_NEWER_FORMAT || rc == DT_ERR_NOT_FOUND) {
         sim_check_fail (self->check, "the node refuses a disk that did not rot: %s",
                         dt_error_text (rc));
@@ -257,7 +266,7 @@ static void s_pass (s_world_t *self, int64_t until_ns)
 {
     int64_t last = -1;
     for (uint32_t turns = 0; s_now_ns (&self->env) < until_ns;) {
-        if (sim_check_failure (self->check)) {
+        if (sim_check_failure (self->check) || self->refused) {
             return;
         }
         s_step (self, until_ns);
@@ -279,22 +288,29 @@ static bool s_caught_up (s_world_t *self)
                sim_check_applied (self->check);
 }
 
-// No faults any more: what is outstanding comes to its end, and the node serves [DST-10].
-static void s_heal (s_world_t *self)
+// Nothing is planned any more, and whoever waits for space has it.
+static void s_end_faults (s_world_t *self)
 {
     self->calm = true;
     vfs_sim_set_faults (self->disk, NULL);
     for (int op = 0; op < VFS_SIM_OPS; op++) {
         vfs_sim_fail_at (self->disk, (vfs_sim_op_t) op, 0, 0);
     }
+    vfs_sim_crash_at (self->disk, 0);
+}
+
+// No faults any more: what is outstanding comes to its end, and the node serves [DST-10].
+static void s_heal (s_world_t *self)
+{
+    s_end_faults (self);
     s_end_life (self, sim_node_crash);
     sim_clients_finish (self->clients);
     int64_t end = s_now_ns (&self->env) + MS (30000);
-    while (s_now_ns (&self->env) < end && !sim_check_failure (self->check) &&
+    while (s_now_ns (&self->env) < end && !sim_check_failure (self->check) && !self->refused &&
            (!s_caught_up (self) || sim_clients_outstanding (self->clients) > 0)) {
         s_pass (self, s_now_ns (&self->env) + MS (50));
     }
-    if (sim_check_failure (self->check)) {
+    if (sim_check_failure (self->check) || self->refused) {
         return;
     }
     if (!s_caught_up (self)) {
@@ -306,6 +322,123 @@ static void s_heal (s_world_t *self)
         sim_check_whole (self->check, sim_node_store (self->node, GROUP_ID));
     }
 }
+
+// --- a disk that lies ----------------------------------------------------------------------------
+//
+// What is lost or written elsewhere shows when the cache is gone. A node cannot know that the last
+// write of all was lost, if nothing written later proves it: so the lies end a while before the
+// power does. It need not start on such a disk, but what it serves is right and complete.
+
+static vfs_sim_faults_t s_lies_of (const s_world_t *self)
+{
+    switch (self->lie) {
+    case SIM_FAULT_garbage:
+        return (vfs_sim_faults_t){.garbage_ppm = 300000};
+    case SIM_FAULT_lost_write:
+        return (vfs_sim_faults_t){.lost_write_ppm = 20000};
+    case SIM_FAULT_misdirected_write:
+        return (vfs_sim_faults_t){.misdirected_ppm = 20000};
+    case SIM_FAULT_read_error:
+        return (vfs_sim_faults_t){.read_error_ppm = 50000};
+    case SIM_FAULT_read_flip:
+        return (vfs_sim_faults_t){.read_flip_ppm = 50000};
+    case SIM_FAULT_read_stale:
+        return (vfs_sim_faults_t){.read_stale_ppm = 200000};
+    default:
+        return (vfs_sim_faults_t){0};
+    }
+}
+
+static uint64_t s_lies_told (const s_world_t *self)
+{
+    const vfs_sim_counters_t *counters = vfs_sim_counters (self->disk);
+    return counters->sectors_garbage + counters->lost_writes + counters->misdirected_writes +
+           counters->read_errors + counters->read_flips + counters->read_stales;
+}
+
+static int64_t s_draw_ns (s_world_t *self, int64_t least_ns, int64_t most_ns)
+{
+    return (int64_t) dt_random_between (&self->lies, (uint64_t) least_ns, (uint64_t) most_ns);
+}
+
+// Power cuts, after each of which unsynced sectors are garbage.
+static void s_leave_garbage (s_world_t *self)
+{
+    vfs_sim_faults_t faults = s_lies_of (self);
+    self->lied = true;
+    for (uint64_t cuts = dt_random_between (&self->lies, 1, 4); cuts > 0 && !self->refused; cuts--) {
+        vfs_sim_set_faults (self->disk, &faults);
+        vfs_sim_crash_at (self->disk, dt_random_between (&self->lies, 1, 40));
+        s_pass (self, s_now_ns (&self->env) + s_draw_ns (self, MS (50), MS (1000)));
+    }
+    s_count (self, self->lie);
+}
+
+// Writes that go wrong under a node that serves; then more that do not.
+static void s_lie_to_writes (s_world_t *self)
+{
+    vfs_sim_faults_t faults = s_lies_of (self);
+    s_pass (self, s_now_ns (&self->env) + MS (3000)); // it is up
+    self->lied = true;
+    vfs_sim_set_faults (self->disk, &faults);
+    s_pass (self, s_now_ns (&self->env) + s_draw_ns (self, MS (100), MS (1000)));
+    vfs_sim_set_faults (self->disk, NULL);
+    s_pass (self, s_now_ns (&self->env) + MS (1000)); // the last lie is proven
+    s_count (self, self->lie);
+}
+
+// Content to be read as it was before.
+static void s_keep_stale (s_world_t *self)
+{
+    vfs_sim_set_faults (self->disk, &(vfs_sim_faults_t){.read_stale_ppm = 1});
+    s_pass (self, s_now_ns (&self->env) + s_draw_ns (self, MS (500), MS (2000)));
+}
+
+// While clients send.
+static void s_lie_early (s_world_t *self)
+{
+    if (self->lie == SIM_FAULTS) {
+        return;
+    }
+    s_end_faults (self);
+    if (self->lie == SIM_FAULT_garbage) {
+        s_leave_garbage (self);
+    } else if (self->lie == SIM_FAULT_lost_write || self->lie == SIM_FAULT_misdirected_write) {
+        s_lie_to_writes (self);
+    } else if (self->lie == SIM_FAULT_read_stale) {
+        s_keep_stale (self);
+    }
+}
+
+// Start on a disk whose reads lie, at most once; then on the same disk when it tells the truth
+// again: it must have everything, whatever the start before made of the lie.
+static void s_lie_late (s_world_t *self)
+{
+    bool reads = self->lie == SIM_FAULT_read_error || self->lie == SIM_FAULT_read_flip ||
+                 self->lie == SIM_FAULT_read_stale;
+    if (!reads) {
+        return;
+    }
+    s_pass (self, s_now_ns (&self->env) + MS (500)); // the last batch is proven
+    s_end_life (self, sim_node_crash);
+    vfs_sim_faults_t faults = s_lies_of (self);
+    uint64_t told = s_lies_told (self);
+    vfs_sim_set_faults (self->disk, &faults);
+    s_begin_life (self);
+    int64_t end = s_now_ns (&self->env) + MS (5000);
+    while (s_now_ns (&self->env) < end && !self->ready && sim_node_failure (self->node) == 0) {
+        if (s_lies_told (self) > told) {
+            vfs_sim_set_faults (self->disk, NULL);
+        }
+        sim_node_turn (self->node, end);
+        self->ready = sim_node_failure (self->node) == 0 && sim_node_ready (self->node);
+    }
+    self->totals->refusals += !self->ready;
+    s_count (self, self->lie);
+    s_heal (self);
+}
+
+// --- rot -----------------------------------------------------------------------------------------
 
 // Flip bits of a disk at rest: the node starts with all it had, or refuses.
 static void s_rot (s_world_t *self)
@@ -341,17 +474,23 @@ static void s_rot (s_world_t *self)
 
 // --- a run ---------------------------------------------------------------------------------------
 
+static void s_draw_lie (s_world_t *self)
+{
+    dt_random_init_stream (&self->lies, self->seed, "lies");
+    uint32_t kinds = SIM_FAULTS - SIM_FAULT_garbage;
+    uint64_t drawn = dt_random_below (&self->lies, 2 * kinds);
+    self->lie = drawn < kinds ? (sim_fault_t) (SIM_FAULT_garbage + drawn) : SIM_FAULTS;
+}
+
 static void s_draw_faults (s_world_t *self, dt_random_t *swarm)
 {
-    for (int i = 0; i < SIM_FAULTS; i++) {
+    for (int i = 0; i <= SIM_FAULT_rot; i++) {
         self->enabled[i] = dt_random_chance (swarm, 1, 2);
     }
     self->enabled[SIM_FAULT_rot] = dt_random_chance (swarm, 1, 4);
     self->mean_fault_ns = (int64_t) dt_random_between (swarm, MS (20), MS (800));
     self->latency_ns = dt_random_between (swarm, 0, MS (3));
     self->disk_faults = (vfs_sim_faults_t){
-        .garbage_ppm = 0, // recovery cannot tell it from rot, and refuses
-
         .stall_ppm = self->enabled[SIM_FAULT_stall] ? (uint32_t) dt_random_below (swarm, 20000) : 0,
         .stall_min_ns = MS (1),
         .stall_max_ns = MS (2000),
@@ -375,6 +514,7 @@ static void s_init (s_world_t *self, dt_random_t *swarm)
     self->backend = fiber_backend_sim_new (dt_random_next (&sched), true);
     self->disk = vfs_sim_disk_new (dt_random_next (&self->disk_time), &self->env);
     s_draw_faults (self, swarm);
+    s_draw_lie (self);
     vfs_sim_set_faults (self->disk, &self->disk_faults);
     dtkv_store_options_t store = {DTKV_LIMITS_DEFAULT, dt_random_next (&self->entropy)};
     store.limits.session_replies_max = (uint32_t) dt_random_between (swarm, 4, 64);
@@ -454,9 +594,15 @@ void sim_world_run (uint64_t seed, bool verbose, dt_buffer_t *events, sim_totals
     s_begin_life (self);
     s_pass (self, s_now_ns (&self->env) + length);
     if (!sim_check_failure (self->check)) {
+        s_lie_early (self);
+    }
+    if (!sim_check_failure (self->check) && !self->refused) {
         s_heal (self);
     }
-    if (!sim_check_failure (self->check) && self->enabled[SIM_FAULT_rot]) {
+    if (!sim_check_failure (self->check) && !self->refused) {
+        s_lie_late (self);
+    }
+    if (!sim_check_failure (self->check) && !self->refused && self->enabled[SIM_FAULT_rot]) {
         s_rot (self);
     }
     s_finish (self, result);

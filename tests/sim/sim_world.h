@@ -22,7 +22,13 @@
     X (sync_error)                                                                                 \
     X (stall)                                                                                      \
     X (wall_jump)                                                                                  \
-    X (rot)
+    X (rot)                                                                                        \
+    X (garbage)                                                                                    \
+    X (lost_write)                                                                                 \
+    X (misdirected_write)                                                                          \
+    X (read_error)                                                                                 \
+    X (read_flip)                                                                                  \
+    X (read_stale)
 
 typedef enum {
 #define SIM_FAULT_ENUM(name) SIM_FAULT_##name,
@@ -33,7 +39,7 @@ typedef enum {
 
 typedef struct {
     uint64_t lives;    // of nodes
-    uint64_t refusals; // a rotten disk on which the node did not start
+    uint64_t refusals; // a disk that lied, on which the node did not start or gave up
     uint64_t applied;
     uint64_t faults[SIM_FAULTS]; // that happened
     sim_clients_counters_t clients;
