@@ -123,7 +123,8 @@ static void s_carry_out (raft_group_t *self, raft_effect_t *effect)
         raft_group_install (self, effect);
         break;
     case RAFT_EFFECT_REPAIRED:
-        break; // a group with a damaged log does not start yet: see the log writer's OPENED
+        actor_answer (self->actor, self->log_writer, log_writer_message_new (LOG_WRITER_REPAIRED));
+        break;
     case RAFT_EFFECT_CONFIG:
         raft_group_new_config (self, effect);
         break;

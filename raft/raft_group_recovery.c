@@ -20,6 +20,20 @@ static void s_trace (void *argument, dt_log_level_t level, const char *line)
     dt_log (self->env, level, actor_name (self->actor), "%s", line);
 }
 
+// Is there another voter that has what a damaged log here lost? By what is known before the log was
+// read: the snapshot's configuration, or the one this node was started with. A sole voter's log is
+// never cut: nobody could give back what is behind the damage.
+static bool s_may_repair (const raft_group_t *self, const snapshot_loaded_t *loaded)
+{
+    const raft_config_t *config = self->options.contacts;
+    if (loaded->found) {
+        config = &loaded->meta.config;
+    } else if (self->options.has_bootstrap) {
+        config = &self->options.bootstrap;
+    }
+    return self->peers && config && !raft_config_is_sole_voter (config, self->options.node_id);
+}
+
 void raft_group_on_loaded (raft_group_t *self, snapshot_loaded_t *loaded)
 {
     if (loaded->rc != 0) {
@@ -30,6 +44,7 @@ void raft_group_on_loaded (raft_group_t *self, snapshot_loaded_t *loaded)
     log_writer_open_t *open = log_writer_message_new (LOG_WRITER_OPEN);
     open->owner = self->actor;
     open->is_new = self->options.is_new;
+    open->may_repair = s_may_repair (self, loaded);
     open->snapshot_index = loaded->found ? loaded->meta.index : 0;
     open->snapshot_term = loaded->found ? loaded->meta.term : 0;
     actor_answer (self->actor, self->log_writer, &open->message);
@@ -63,6 +78,7 @@ static void s_fill_recovered (raft_recovered_t *recovered, const snapshot_loaded
                               const log_writer_opened_t *opened)
 {
     recovered->hard_state = (raft_hard_state_t){opened->hard_state.term, opened->hard_state.vote};
+    recovered->repair_until = opened->hard_state.repair_until;
     recovered->log_first = opened->first;
     recovered->log_last = opened->last;
     recovered->log_last_term = opened->last_term;

@@ -41,6 +41,9 @@ void dtutl_show_hard_state (dtutl_t *self, uint32_t group)
         dtutl_add_number (object, "term", value.term);
         dtutl_add_number (object, "vote", value.vote);
         dtutl_add_number (object, "commit", value.commit);
+        if (value.repair_until > 0) {
+            dtutl_add_number (object, "repair_until", value.repair_until);
+        }
         dtutl_add_number (object, "generation", generation);
     }
     dtutl_add_result (self, object, rc, rc == DT_ERR_NOT_FOUND ? "there is no hard state" : NULL);

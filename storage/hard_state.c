@@ -12,7 +12,11 @@
 //    40  u64 term
 //    48  u64 commit
 //    56  u32 vote
-//    60  zeros to 96
+//    60  u32 zero
+//    64  u64 repair_until
+//    72  zeros to 96
+//
+// Version 2 is written only while repair_until is not 0, which version 1 did not know.
 
 #include "storage/hard_state.h"
 
@@ -30,7 +34,7 @@
 #define HARD_STATE_MAGIC 0x5453445241485444ull // "DTHARDST"
 
 enum {
-    HARD_STATE_VERSION = 1,
+    HARD_STATE_VERSION = 2,
     SLOT_BYTES = 4096,
     COPY_BYTES = 96,
     COPY_DISTANCE = 2048,
@@ -48,12 +52,15 @@ typedef struct {
     uint64_t term;
     uint64_t commit;
     uint32_t vote;
-    uint32_t zeros[9];
+    uint32_t zero;
+    uint64_t repair_until;
+    uint64_t zeros[3];
 } disk_copy_t;
 
 _Static_assert(sizeof (disk_copy_t) == COPY_BYTES, "no padding");
 _Static_assert(offsetof (disk_copy_t, crc) == 12, "crc");
 _Static_assert(offsetof (disk_copy_t, vote) == 56, "vote");
+_Static_assert(offsetof (disk_copy_t, repair_until) == 64, "repair_until");
 
 struct hard_state {
     vfs_t *vfs;
@@ -83,7 +90,7 @@ static void s_encode (const storage_identity_t *identity, const hard_state_value
 {
     disk_copy_t disk = {
         .magic = htole64 (HARD_STATE_MAGIC),
-        .version = htole32 (HARD_STATE_VERSION),
+        .version = htole32 (value->repair_until ? HARD_STATE_VERSION : 1),
         .cluster_id = htole64 (identity->cluster_id),
         .group_id = htole32 (identity->group_id),
         .node_id = htole32 (identity->node_id),
@@ -91,6 +98,7 @@ static void s_encode (const storage_identity_t *identity, const hard_state_value
         .term = htole64 (value->term),
         .commit = htole64 (value->commit),
         .vote = htole32 (value->vote),
+        .repair_until = htole64 (value->repair_until),
     };
     memset (slot, 0, SLOT_BYTES);
     memcpy (slot, &disk, sizeof disk);
@@ -136,6 +144,7 @@ static bool s_decode (const storage_identity_t *identity, const uint8_t *copy, u
             .term = le64toh (disk.term),
             .vote = le32toh (disk.vote),
             .commit = le64toh (disk.commit),
+            .repair_until = le64toh (disk.repair_until),
         };
     }
     return true;

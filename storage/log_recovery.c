@@ -403,6 +403,7 @@ static int s_scan (log_recovery_t *self)
     rc = s_load_chain (self);
     for (size_t i = 0; rc == 0 && i < self->segment_count; i++) {
         rc = s_scan_segment (self, i);
+        self->sound += rc == 0;
     }
     return rc ? rc : log_recovery_check_bounds (self);
 }
@@ -424,6 +425,13 @@ int log_recovery_scan (log_recovery_t *self, const log_store_options_t *options,
         report->last_index = self->segments[self->segment_count - 1]->last_index;
     }
     report->proven_index = self->proven;
+    if (rc == DT_ERR_CORRUPT || rc == DT_ERR_GAP) {
+        log_recovery_bound (self);
+        if (options->repair) {
+            log_recovery_cut (self);
+            rc = self->logs.count > 0 ? 0 : DT_ERR_NOT_FOUND;
+        }
+    }
     if (options->discard) {
         self->restart = true;
     }

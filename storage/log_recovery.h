@@ -14,7 +14,9 @@
 //   bad place: CORRUPT. Else, if a sector of the bad record is still as it was before (zero): TORN.
 //   Else it is SUSPECT, treated as CORRUPT: it may have been durable and rotted.
 //
-// The repair, only for CLEAN and TORN, may be interrupted and repeated at any point: the torn tail
+// A CORRUPT log is modified only if the caller asks to repair it from others: log_recovery_cut.c.
+//
+// The repair, for CLEAN, TORN and what is kept of a CORRUPT log, may be interrupted and repeated at any point: the torn tail
 // is copied aside and zeroed (with what earlier repairs may have failed to zero on the medium, see
 // log_recovery_repair.c), entries above D are written again and synced (a failed sync of the
 // last life may have left them in the page cache only [DISK-9, 10]), the directory is synced, and
@@ -63,6 +65,8 @@ typedef struct {
     uint64_t torn_from;  // TORN: to be zeroed in the last segment
     uint64_t torn_to;    // 0: nothing
     bool restart;        // the log is to start anew after the snapshot
+    bool cut;            // it is to go on in a new segment after the last one's last entry
+    size_t sound;        // segments scanned without finding anything wrong
     uint8_t *window;     // owned; what was read last
     size_t window_bytes; // its size
 } log_recovery_t;

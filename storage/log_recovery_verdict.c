@@ -27,15 +27,21 @@ int log_recovery_corrupt (log_recovery_t *self, uint64_t seq, uint64_t offset, u
 }
 
 
-// Look at everything behind the last good record: where does the last byte that is not zero stand,
-// and what do the record headers among it prove?
-static int s_survey (log_recovery_t *self, vfs_file_t *file, const log_segment_t *segment,
-                     uint64_t from, uint64_t *nonzero_end, uint64_t *proven)
+static void s_note_header (log_survey_t *survey, const log_record_t *record, uint64_t offset)
+{
+    uint64_t end = offset + log_record_bytes (record->entry.payload_bytes);
+    survey->proven = record->synced_index > survey->proven ? record->synced_index : survey->proven;
+    survey->highest = record->entry.index > survey->highest ? record->entry.index : survey->highest;
+    survey->highest_end = end > survey->highest_end ? end : survey->highest_end;
+}
+
+int log_recovery_survey (log_recovery_t *self, vfs_file_t *file, const log_segment_t *segment,
+                         uint64_t from, log_survey_t *survey)
 {
     enum { BLOCK = 4096 };
     log_record_scope_t scope = log_segment_scope (&segment->header);
     uint64_t end = segment->header.segment_bytes;
-    *nonzero_end = from;
+    survey->nonzero_end = from;
     while (from < end) {
         size_t got = 0;
         size_t bytes = end - from < LOG_RECOVERY_WINDOW_BYTES ? end - from : LOG_RECOVERY_WINDOW_BYTES;
@@ -56,13 +62,12 @@ static int s_survey (log_recovery_t *self, vfs_file_t *file, const log_segment_t
             while (self->window[last - 1] == 0) {
                 last--;
             }
-            *nonzero_end = from + last;
+            survey->nonzero_end = from + last;
             for (size_t at = block; at < block_end; at += 8) {
                 log_record_t record;
                 if (at + LOG_RECORD_HEADER_BYTES <= bytes &&
-                    log_record_decode_header (self->window + at, &scope, &record) &&
-                    record.synced_index > *proven) {
-                    *proven = record.synced_index;
+                    log_record_decode_header (self->window + at, &scope, &record)) {
+                    s_note_header (survey, &record, from + at);
                 }
             }
         }
@@ -100,18 +105,17 @@ int log_recovery_judge_tail (log_recovery_t *self, log_segment_t *segment, const
 {
     uint64_t seq = segment->header.seq;
     uint64_t next = segment->last_index + 1;
-    uint64_t nonzero_end;
-    uint64_t proven = self->proven;
-    int rc = s_survey (self, file, segment, run->position, &nonzero_end, &proven);
+    log_survey_t survey = {.proven = self->proven};
+    int rc = log_recovery_survey (self, file, segment, run->position, &survey);
     if (rc) {
         return rc;
     }
-    if (nonzero_end == run->position) {
+    if (survey.nonzero_end == run->position) {
         return 0;
     }
     const char *why = result == LOG_RUN_BAD ? run->why : "a record is missing before others";
-    if (proven >= next) {
-        self->proven = proven;
+    if (survey.proven >= next) {
+        self->proven = survey.proven;
         return log_recovery_corrupt (self, seq, run->position, next, why);
     }
     uint64_t hint = self->options->durable_hint;
@@ -136,9 +140,9 @@ int log_recovery_judge_tail (log_recovery_t *self, log_segment_t *segment, const
     }
     log_recovery_place (self, seq, run->position, next, why);
     self->report->verdict = LOG_VERDICT_TORN;
-    self->report->torn_bytes = nonzero_end - run->position;
+    self->report->torn_bytes = survey.nonzero_end - run->position;
     self->torn_from = run->position;
-    self->torn_to = nonzero_end;
+    self->torn_to = survey.nonzero_end;
     return 0;
 }
 

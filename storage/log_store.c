@@ -525,6 +525,21 @@ static void s_adopt (log_store_t *self, log_recovery_t *recovery)
     recovery->index = (log_index_t){0};
 }
 
+// Go on after the last entry that was kept of a damaged log, in a new segment.
+static int s_go_on (log_store_t *self, uint64_t seq)
+{
+    log_segment_t *last = log_store_current (self);
+    log_roll_t roll = {
+        .seq = seq,
+        .first_index = last->last_index + 1,
+        .prev_seq = last->header.seq,
+        .prev_term = last->last_term,
+        .prev_chain = last->end_chain,
+    };
+    int rc = log_store_roll (self, &roll);
+    return rc ? rc : log_store_rest_file (self, last);
+}
+
 // The scan is done and gave rc; bring store and disk into one state.
 static int s_settle (log_store_t *self, const log_store_options_t *options,
                      log_recovery_t *recovery, int rc)
@@ -550,6 +565,7 @@ static int s_settle (log_store_t *self, const log_store_options_t *options,
         rc = s_start (self, options, seq);
     } else {
         s_adopt (self, recovery);
+        rc = recovery->cut ? s_go_on (self, seq) : 0;
     }
     if (rc == 0) {
         rc = log_recovery_sweep (recovery, self->segments, self->segment_count);

@@ -45,6 +45,8 @@ typedef struct {
     uint64_t snapshot_term;      // term of the entry at snapshot_index
     uint64_t durable_hint;       // an index known to have been durable here: the hard state's
                                  // commit; 0: none. Entries missing up to it are damage [DISK-12]
+    bool repair;                 // of a CORRUPT log keep what is sound: the rest is to be fetched
+                                 // from others, up to the report's lost_until [DISK-12]
     bool discard;                // leave repair: drop whatever is there, start after the snapshot
 } log_store_options_t;
 
@@ -72,6 +74,9 @@ typedef struct {
     uint64_t offset;        // TORN, CORRUPT: in the file
     uint64_t index;         // TORN, CORRUPT: index of the entry expected there; 0: unknown
     char why[160];          // TORN, CORRUPT: what is wrong
+    uint64_t lost_from;     // CORRUPT and repaired: entries from here on were given up; 0: none
+    uint64_t lost_until;    // CORRUPT, GAP: no entry above this one was ever durable here, and so
+                            // acknowledged; UINT64_MAX: unknown
 } log_report_t;
 
 // Open the log and recover: verify all records (those the snapshot covers may be skipped by means
@@ -80,8 +85,9 @@ typedef struct {
 // the next open. A missing log is created, starting at snapshot_index + 1; a log that ends before
 // the snapshot or contradicts its term is restarted there (an install was interrupted [DISK-18]).
 //
-// DT_ERR_CORRUPT: damage [DISK-12]; nothing was modified; the report says where. DT_ERR_GAP: the
-// log begins after snapshot_index + 1. DT_ERR_FOREIGN, DT_ERR_NEWER_FORMAT: nothing was modified.
+// DT_ERR_CORRUPT: damage [DISK-12]; nothing was modified; the report says where. With `repair`, no
+// error: the entries before the damage are kept if they continue the snapshot, else none.
+// DT_ERR_GAP: the log begins after snapshot_index + 1; with `repair`, no error: it starts there. DT_ERR_FOREIGN, DT_ERR_NEWER_FORMAT: nothing was modified.
 // DT_ERR_NO_SPACE: no room for a first segment. DT_ERR_INVALID: a bad option. DT_ERR_IO: the disk.
 // *report (may be NULL) is filled in every case.
 int log_store_open (const log_store_options_t *options, log_store_t **self, log_report_t *report);

@@ -23,6 +23,7 @@ struct log_writer {
     log_store_t *store;            // NULL before OPEN and after the end
     hard_state_t *hard_state;      // the same
     log_writer_persist_t *persist; // newest hard state that waits to be written
+    uint64_t repair_until;         // of the hard state
     bool dirty;                    // entries were appended since the last flush
     bool marked;                   // nothing to prove since the last flush
     bool full;                     // the owner was told that the disk is full
@@ -57,6 +58,8 @@ static size_t s_message_bytes (uint16_t type)
     case LOG_WRITER_TRUNCATE:
     case LOG_WRITER_COMPACT:
         return sizeof (log_writer_index_t);
+    case LOG_WRITER_REPAIRED:
+        return sizeof (actor_message_t);
     case LOG_WRITER_READ:
         return sizeof (log_writer_read_t);
     case LOG_WRITER_RESET:
@@ -251,7 +254,7 @@ static void s_note_term (log_writer_opened_t *opened, const log_entry_t *entry)
 }
 
 // Read what the log holds: its CONFIG entries, its terms, the cluster time of its last entry.
-static int s_scan (log_writer_t *self, log_writer_opened_t *opened)
+static int s_read_all (log_writer_t *self, log_writer_opened_t *opened)
 {
     uint64_t index = log_store_first (self->store);
     uint64_t last = log_store_last (self->store);
@@ -281,6 +284,26 @@ static int s_scan (log_writer_t *self, log_writer_opened_t *opened)
     return 0;
 }
 
+// Segments that the snapshot covers were not verified when the log was opened. Nobody needs one that
+// turns out to be damaged.
+static int s_scan (log_writer_t *self, const log_writer_open_t *open, log_writer_opened_t *opened)
+{
+    int rc = s_read_all (self, opened);
+    if (rc != DT_ERR_CORRUPT || log_store_first (self->store) > open->snapshot_index) {
+        return rc;
+    }
+    dt_log_warn (self->env, actor_name (self->actor),
+                 "the log under %s is damaged in a part that the snapshot covers: what is before %llu "
+                 "is given up",
+                 self->directory, (unsigned long long) open->snapshot_index);
+    log_batch_unref (&opened->configs);
+    opened->terms_count = 0;
+    free (opened->terms);
+    opened->terms = NULL;
+    rc = log_store_truncate_prefix (self->store, open->snapshot_index);
+    return rc ? rc : s_read_all (self, opened);
+}
+
 static int s_open_hard_state (log_writer_t *self, const log_writer_open_t *open,
                               hard_state_value_t *value)
 {
@@ -300,7 +323,47 @@ static int s_open_hard_state (log_writer_t *self, const log_writer_open_t *open,
     return rc;
 }
 
-static int s_open_log (log_writer_t *self, const log_writer_open_t *open, uint64_t durable_hint)
+static void s_say_opened (log_writer_t *self, const char *path, int rc, const log_report_t *report)
+{
+    if (rc == DT_ERR_CORRUPT) {
+        dt_log_error (
+            self->env, actor_name (self->actor),
+            "log %s is corrupt: file %s, offset %llu, entry %llu: %s; nothing was changed; "
+            "see dtutl verify log",
+            path, report->file, (unsigned long long) report->offset,
+            (unsigned long long) report->index, report->why);
+    } else if (rc == 0) {
+        dt_log_info (
+            self->env, actor_name (self->actor), "log %s: entries %llu..%llu, %llu verified, %s",
+            path, (unsigned long long) report->first_index,
+            (unsigned long long) report->last_index, (unsigned long long) report->entries,
+            report->verdict == LOG_VERDICT_TORN      ? "an unfinished last write was cut off"
+            : report->verdict == LOG_VERDICT_CORRUPT ? "kept of a damaged log"
+                                                     : "clean");
+    }
+}
+
+static void s_say_repair (log_writer_t *self, uint64_t last)
+{
+    char until[24] = "unknown";
+    if (self->repair_until != UINT64_MAX) {
+        snprintf (until, sizeof until, "%llu", (unsigned long long) self->repair_until);
+    }
+    dt_log_error (self->env, actor_name (self->actor),
+                  "REPAIR: the log under %s lost entries: it ends at %llu, entries up to %s may "
+                  "have been acknowledged. This node neither votes nor counts until it has them "
+                  "back from the others",
+                  self->directory, (unsigned long long) last, until);
+}
+
+// Note durably that the log lost entries, before the log is touched: the next start must know.
+static int s_begin_repair (log_writer_t *self, hard_state_value_t *value, uint64_t lost_until)
+{
+    value->repair_until = lost_until > value->repair_until ? lost_until : value->repair_until;
+    return hard_state_put (self->hard_state, value);
+}
+
+static int s_open_log (log_writer_t *self, const log_writer_open_t *open, hard_state_value_t *value)
 {
     char path[1024];
     snprintf (path, sizeof path, "%s/log", self->directory);
@@ -313,23 +376,22 @@ static int s_open_log (log_writer_t *self, const log_writer_open_t *open, uint64
         .spares_max = self->options.spares_max,
         .snapshot_index = open->snapshot_index,
         .snapshot_term = open->snapshot_term,
-        .durable_hint = durable_hint,
+        .durable_hint = value->commit,
     };
     log_report_t report = {0};
     int rc = log_store_open (&options, &self->store, &report);
-    if (rc == DT_ERR_CORRUPT) {
-        dt_log_error (
-            self->env, actor_name (self->actor),
-            "log %s is corrupt: file %s, offset %llu, entry %llu: %s; nothing was changed; "
-            "see dtutl verify log",
-            path, report.file, (unsigned long long) report.offset,
-            (unsigned long long) report.index, report.why);
-    } else if (rc == 0) {
-        dt_log_info (
-            self->env, actor_name (self->actor), "log %s: entries %llu..%llu, %llu verified, %s",
-            path, (unsigned long long) report.first_index, (unsigned long long) report.last_index,
-            (unsigned long long) report.entries,
-            report.verdict == LOG_VERDICT_TORN ? "an unfinished last write was cut off" : "clean");
+    s_say_opened (self, path, rc, &report);
+    if ((rc == DT_ERR_CORRUPT || rc == DT_ERR_GAP) && open->may_repair) {
+        options.repair = true;
+        rc = s_begin_repair (self, value, report.lost_until);
+        if (rc == 0) {
+            rc = log_store_open (&options, &self->store, &report);
+            s_say_opened (self, path, rc, &report);
+        }
+    }
+    self->repair_until = value->repair_until;
+    if (rc == 0 && self->repair_until > 0) {
+        s_say_repair (self, log_store_last (self->store));
     }
     return rc;
 }
@@ -340,10 +402,10 @@ static void s_on_open (log_writer_t *self, const log_writer_open_t *open)
     log_writer_opened_t *opened = log_writer_message_new (LOG_WRITER_OPENED);
     opened->rc = s_open_hard_state (self, open, &opened->hard_state);
     if (opened->rc == 0) {
-        opened->rc = s_open_log (self, open, opened->hard_state.commit);
+        opened->rc = s_open_log (self, open, &opened->hard_state);
     }
     if (opened->rc == 0) {
-        opened->rc = s_scan (self, opened);
+        opened->rc = s_scan (self, open, opened);
     }
     if (opened->rc != 0) {
         self->failed = true;
@@ -476,6 +538,7 @@ static void s_write_hard_state (log_writer_t *self)
 {
     log_writer_persist_t *persist = self->persist;
     self->persist = NULL;
+    persist->value.repair_until = self->repair_until;
     s_begin_write (self);
     int rc = hard_state_put (self->hard_state, &persist->value);
     s_end_write (self, rc);
@@ -486,6 +549,22 @@ static void s_write_hard_state (log_writer_t *self)
     }
     persist->message.type = LOG_WRITER_PERSISTED;
     s_answer (self, persist);
+}
+
+static void s_on_repaired (log_writer_t *self)
+{
+    hard_state_value_t value = hard_state_get (self->hard_state);
+    self->repair_until = value.repair_until = 0;
+    s_begin_write (self);
+    int rc = hard_state_put (self->hard_state, &value);
+    s_end_write (self, rc);
+    if (rc != 0) {
+        s_fail (self, rc);
+        return;
+    }
+    dt_log_info (self->env, actor_name (self->actor),
+                 "REPAIR done: the log under %s is whole again; this node votes and counts",
+                 self->directory);
 }
 
 static void s_flush (log_writer_t *self)
@@ -544,6 +623,9 @@ static void s_handle (log_writer_t *self, actor_message_t *message)
         return;
     case LOG_WRITER_RESET:
         s_on_reset (self, (log_writer_reset_t *) message);
+        break;
+    case LOG_WRITER_REPAIRED:
+        s_on_repaired (self);
         break;
     default:
         dt_unreachable ();

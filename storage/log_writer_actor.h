@@ -42,6 +42,7 @@ enum {
     LOG_WRITER_READ,  // log_writer_read_t: answered by READ_DONE, in order of the READs. Delays no
                       // write; one that comes during a write begins when that has ended
     LOG_WRITER_RESET, // log_writer_reset_t: drop all entries; answered by RESET_DONE
+    LOG_WRITER_REPAIRED, // actor_message_t: the log has again what it lost: forget repair_until
     // Log writer to owner.
     LOG_WRITER_OPENED = 150, // log_writer_opened_t
     LOG_WRITER_APPENDED,     // log_writer_appended_t
@@ -59,6 +60,7 @@ typedef struct {
     uint64_t snapshot_index; // the log must continue from here without a gap
     uint64_t snapshot_term;  // of that entry
     bool is_new;             // a missing hard state is no error: create it [DISK-13]
+    bool may_repair;         // other voters have what a damaged log lost: keep what is sound of it
 } log_writer_open_t;
 
 // Entries from `first` on, up to the next run, have this term.
@@ -70,7 +72,8 @@ typedef struct {
 typedef struct {
     actor_message_t message;
     int rc;                        // 0, or why the group cannot start
-    hard_state_value_t hard_state; // as recovered
+    hard_state_value_t hard_state; // as recovered; repair_until: see there. It is durable, and comes
+                                   // back at every start until REPAIRED
     uint64_t first, last;          // entries in the log; last 0: empty
     uint64_t last_term;            // of the entry at last
     uint64_t last_cluster_time_ms; // of the entry at last
@@ -96,7 +99,7 @@ typedef struct {
 
 typedef struct {
     actor_message_t message;
-    hard_state_value_t value;
+    hard_state_value_t value; // repair_until is the log writer's own
 } log_writer_persist_t;
 
 typedef struct {

@@ -1,5 +1,7 @@
 """Clusters of real nodes: elections, failures, members. Nothing acknowledged is lost, nothing old is read."""
 
+import glob
+import os
 import shutil
 import threading
 import time
@@ -100,6 +102,98 @@ def test_paused_leader_serves_nothing_old(work):
                   "the old leader answers again")
     check_equal(found, "new", "what the old leader answers")
     cluster.settle()
+
+
+def log_files(node):
+    return sorted(glob.glob(os.path.join(node.data_dir, "groups/1/log/*.log")))
+
+
+def flip(path, part=2):
+    """Flip a bit in the middle (or another part) of what a log segment holds."""
+    with open(path, "r+b") as file:
+        data = file.read().rstrip(b"\0")
+        check(len(data) > 8192, f"{path} holds entries")
+        place = 4096 + (len(data) - 4096) // part
+        file.seek(place)
+        file.write(bytes([data[place] ^ 4]))
+
+
+def test_rotten_log_of_a_follower_is_repaired_from_the_others(work):
+    cluster = Cluster(work).start()
+    leader = cluster.leader()
+    victim = next(number for number in cluster.nodes if number != leader)
+    others = [number for number in cluster.nodes if number != victim]
+    node = cluster.nodes[victim]
+    for number in range(200):
+        cluster.ctl("put", f"k{number}", f"v{number}" * 20) if number % 20 == 0 else \
+            cluster.nodes[leader].ctl("put", f"k{number}", f"v{number}" * 20)
+    cluster.settle()
+    for number in cluster.nodes:
+        cluster.nodes[number].stop()
+    flip(log_files(node)[-1])
+    # Alone it says what it lacks, and neither leads nor helps anybody to.
+    start = os.path.getsize(node.log_path)
+    node.start(wait=False)
+    node.wait_log(r"REPAIR: the log under .* lost entries", start)
+    until(lambda: cluster.status(victim).get("repairing"), "its status says that it is repairing")
+    # A crash does not make it forget.
+    node.kill()
+    start = os.path.getsize(node.log_path)
+    node.start(wait=False)
+    node.wait_log(r"REPAIR: the log under .* lost entries", start)
+    cluster.nodes[others[0]].start(wait=False)
+    time.sleep(3)
+    check_equal(cluster.status(others[0]).get("role") == "leader", False, "a leader by the vote of a damaged log")
+    cluster.nodes[others[1]].start(wait=False)
+    node.wait_log(r"REPAIR done", start)
+    cluster.settle()
+    check_equal(cluster.status(victim).get("repairing"), False, "repairing")
+    for number in range(0, 200, 20):
+        check_equal(node.ctl("get", f"k{number}", "--consistency", "stale").text.strip(), f"v{number}" * 20, f"k{number}")
+    # Whole again: it counts, and starts like any other.
+    cluster.nodes[others[0]].kill()
+    cluster.ctl("put", "after", "1", timeout="20s")
+    cluster.nodes[others[0]].start(wait=False)
+    cluster.settle()
+    start = os.path.getsize(node.log_path)
+    node.stop()
+    node.start(wait=False)
+    cluster.settle()
+    check("REPAIR" not in node.log(start), "nothing is left to repair")
+
+
+def test_rotten_log_of_a_running_group_is_repaired_under_its_leader(work):
+    cluster = Cluster(work).start()
+    writer = Writer(cluster)
+    writer.more(50)
+    leader = cluster.leader()
+    victim = next(number for number in cluster.nodes if number != leader)
+    node = cluster.nodes[victim]
+    for part in (2, 3, 50):
+        node.stop()
+        flip(log_files(node)[-1], part)
+        start = os.path.getsize(node.log_path)
+        node.start(wait=False)
+        node.wait_log(r"REPAIR: the log under .* lost entries", start)
+        node.wait_log(r"REPAIR done", start)
+        writer.more(20)
+    acked = writer.end()
+    cluster.settle()
+    check_acked(cluster, acked)
+
+
+def test_rotten_log_of_a_single_node_is_refused(work):
+    node = work.node("alone")
+    for number in range(100):
+        node.ctl("put", f"k{number}", f"v{number}" * 20)
+    node.stop()
+    before = [os.path.getsize(path) for path in log_files(node)]
+    flip(log_files(node)[-1])
+    node.start(wait=False)
+    check_equal(node.process.wait(20), 9, "exit code of a node on a damaged log")
+    node.process = None
+    check("is corrupt" in node.log() and "REPAIR" not in node.log(), "the log says so")
+    check_equal([os.path.getsize(path) for path in log_files(node)], before, "files")
 
 
 def test_majority_lost_refuses_and_comes_back(work):

@@ -32,8 +32,8 @@ static void s_print_totals (const void *argument)
     printf ("operator: asked %" PRIu64 ", done %" PRIu64 "; ", totals->operations,
             totals->operations_done);
     printf ("operations judged %" PRIu64 ", histories undecided %" PRIu64
-            "; slowest to come to rest %.1f s\n",
-            totals->judged, totals->undecided, (double) totals->slowest_ns / 1e9);
+            "; logs rotted %" PRIu64 "; slowest to come to rest %.1f s\n",
+            totals->judged, totals->undecided, totals->rots, (double) totals->slowest_ns / 1e9);
     for (int i = 0; i < SIM_CLUSTER_FAULTS; i++) {
         printf ("%s%s %" PRIu64, i ? ", " : "", sim_cluster_fault_name ((sim_cluster_fault_t) i),
                 totals->faults[i]);

@@ -256,15 +256,8 @@ static void s_say_what_lacks (sim_cluster_t *self, const sim_cluster_group_t *gr
     }
 }
 
-// The liveness phase [DST-10].
-static void s_come_to_rest (sim_cluster_t *self)
+static void s_await_rest (sim_cluster_t *self)
 {
-    self->calm = true;
-    sim_cluster_mend (self);
-    for (uint32_t i = 0; i < self->groups_count; i++) {
-        sim_clients_finish (self->groups[i].clients);
-        sim_registers_finish (self->groups[i].registers);
-    }
     int64_t begin_ns = sim_cluster_now_ns (self);
     uint32_t rounds = 0;
     while (!sim_cluster_failure (self) && !s_rests (self) &&
@@ -284,6 +277,20 @@ static void s_come_to_rest (sim_cluster_t *self)
     }
     for (uint32_t i = 0; i < self->groups_count && !sim_cluster_failure (self); i++) {
         s_compare_stores (self, &self->groups[i]);
+    }
+}
+
+// The liveness phase [DST-10].
+static void s_come_to_rest (sim_cluster_t *self)
+{
+    self->calm = true;
+    sim_cluster_mend (self);
+    for (uint32_t i = 0; i < self->groups_count; i++) {
+        sim_clients_finish (self->groups[i].clients);
+        sim_registers_finish (self->groups[i].registers);
+    }
+    s_await_rest (self);
+    for (uint32_t i = 0; i < self->groups_count && !sim_cluster_failure (self); i++) {
         s_judge (self, &self->groups[i]);
     }
 }
@@ -455,6 +462,9 @@ void sim_cluster_run (uint64_t seed, bool verbose, dt_buffer_t *events,
     s_pass (self, (int64_t) dt_random_between (&swarm, MS (2000), MS (20000)));
     if (!sim_cluster_failure (self)) {
         s_come_to_rest (self);
+    }
+    if (!sim_cluster_failure (self) && sim_cluster_rot (self)) {
+        s_await_rest (self);
     }
     s_deinit (self, result);
     free (self);

@@ -49,6 +49,7 @@ typedef struct {
     uint64_t operations_done;            // with success
     uint64_t judged;                     // operations on registers
     uint64_t undecided;                  // runs whose judge gave up
+    uint64_t rots;                       // nodes whose log rotted
     int64_t slowest_ns;                  // until a cluster had come to rest
     uint32_t members, groups;            // of the run that was last
     int64_t large_ns;                    // virtual time of runs with 5 members and 2 groups,

@@ -122,6 +122,10 @@ bool sim_cluster_members_tidy (const sim_cluster_t *self, const raft_config_t *c
 // some group's majority away, or there is no further id.
 bool sim_cluster_lose (sim_cluster_t *self, sim_cluster_node_t *node);
 
+// sim_cluster_rot.c
+// By chance, flip bits of the log of a node, which starts again soon. A cluster at rest.
+bool sim_cluster_rot (sim_cluster_t *self);
+
 // sim_cluster_faults.c
 void sim_cluster_draw_faults (sim_cluster_t *self, dt_random_t *swarm);
 // One fault happens.

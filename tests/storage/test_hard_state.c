@@ -69,6 +69,36 @@ START_TEST (values_come_back_after_reopening)
 }
 END_TEST
 
+START_TEST (repair_until_comes_back_until_it_is_zero_again)
+{
+    s_create (1, 0, 0);
+    hard_state_value_t value = {.term = 2, .vote = 1, .repair_until = UINT64_MAX};
+    ck_assert_int_eq (hard_state_put (state, &value), 0);
+    value = (hard_state_value_t){0};
+    ck_assert_int_eq (s_reopen (&value), 0);
+    ck_assert_uint_eq (value.repair_until, UINT64_MAX);
+    ck_assert_uint_eq (value.vote, 1);
+    value.repair_until = 0;
+    ck_assert_int_eq (hard_state_put (state, &value), 0);
+    ck_assert_int_eq (s_reopen (&value), 0);
+    ck_assert_uint_eq (value.repair_until, 0);
+}
+END_TEST
+
+START_TEST (only_a_log_under_repair_makes_older_versions_refuse)
+{
+    s_create (1, 0, 0);
+    dt_buffer_t content = {0};
+    log_harness_read_file (&h, "hard_state", &content);
+    ck_assert_uint_eq (content.data[SLOT_BYTES + 8], 1);
+    hard_state_value_t value = {.term = 2, .repair_until = 9};
+    ck_assert_int_eq (hard_state_put (state, &value), 0);
+    log_harness_read_file (&h, "hard_state", &content);
+    ck_assert_uint_eq (content.data[8], 2);
+    dt_buffer_deinit (&content);
+}
+END_TEST
+
 START_TEST (put_is_one_write_sync_and_durable)
 {
     s_create (1, 0, 0);
@@ -249,6 +279,8 @@ int main (void)
     tcase_add_checked_fixture (tcase, s_setup, s_teardown);
     tcase_set_timeout (tcase, 60);
     tcase_add_test (tcase, values_come_back_after_reopening);
+    tcase_add_test (tcase, repair_until_comes_back_until_it_is_zero_again);
+    tcase_add_test (tcase, only_a_log_under_repair_makes_older_versions_refuse);
     tcase_add_test (tcase, put_is_one_write_sync_and_durable);
     tcase_add_test (tcase, created_file_survives_a_crash);
     tcase_add_test (tcase, missing_file_is_not_found);

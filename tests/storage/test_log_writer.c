@@ -16,6 +16,7 @@ enum {
     TURNS_MAX = 1000000,
     NOTES_MAX = 512,
     PAYLOAD_BYTES = 1000,
+    ANY_RC = 1,           // of an OPENED
     SEGMENT_ENTRIES = 55, // about what fits into LOG_SEGMENT_BYTES_MIN
 };
 
@@ -41,6 +42,8 @@ typedef struct {
     vfs_sim_t *mount;
     int64_t delay_ns[VFS_SIM_OPS]; // of the disk
     uint32_t stall_ms;             // option of the next start
+    bool may_repair;               // of the next start
+    int open_rc;                   // expected of it
     fiber_dispatcher_t *dispatcher;
     actor_system_t *system;
     actor_t *owner;
@@ -308,9 +311,12 @@ static void s_start_behind (bool is_new, uint64_t snapshot_index, uint64_t snaps
     open->is_new = is_new;
     open->snapshot_index = snapshot_index;
     open->snapshot_term = snapshot_term;
+    open->may_repair = s_world.may_repair;
     s_tell (open);
-    s_await (LOG_WRITER_OPENED, 1);
-    ck_assert_int_eq (s_world.opened.rc, 0);
+    s_await (LOG_WRITER_OPENED, s_count (LOG_WRITER_OPENED) + 1);
+    if (s_world.open_rc != ANY_RC) {
+        ck_assert_int_eq (s_world.opened.rc, s_world.open_rc);
+    }
 }
 
 static void s_stop (void)
@@ -777,6 +783,103 @@ START_TEST (failed_cut_is_told_once_and_nothing_follows)
 }
 END_TEST
 
+// --- repair --------------------------------------------------------------------------------------
+
+static void s_persist_durably (uint64_t term)
+{
+    s_persist (term);
+    s_await (LOG_WRITER_PERSISTED, s_count (LOG_WRITER_PERSISTED) + 1);
+}
+
+// Entries 1 .. 40, a bit of one of the first half flipped.
+static void s_damage (void)
+{
+    s_append_durably (1, 20, 1);
+    s_append_durably (21, 20, 1);
+    s_run_for (SECOND);
+    s_stop ();
+    ck_assert_int_eq (
+        vfs_sim_rot (s_world.disk, "g/log/00000000000000000001.log", 4096 + 10 * 1100, 1), 0);
+}
+
+START_TEST (damaged_log_is_refused_where_nobody_else_has_it)
+{
+    s_damage ();
+    s_world.open_rc = DT_ERR_CORRUPT;
+    s_start_behind (false, 0, 0);
+    s_world.open_rc = 0;
+}
+END_TEST
+
+START_TEST (repair_is_remembered_until_it_is_done)
+{
+    s_damage ();
+    s_world.may_repair = true;
+    s_start_behind (false, 0, 0);
+    uint64_t kept = s_world.opened.last;
+    ck_assert_uint_lt (kept, 20);
+    ck_assert_uint_gt (kept, 0);
+    ck_assert_uint_eq (s_world.opened.hard_state.repair_until, 40);
+    s_persist_durably (2);
+    s_restart_behind (0, 0);
+    ck_assert_uint_eq (s_world.opened.last, kept);
+    ck_assert_uint_eq (s_world.opened.hard_state.repair_until, 40);
+    ck_assert_uint_eq (s_world.opened.hard_state.term, 2);
+    s_append_durably (kept + 1, 40 - (uint32_t) kept, 2);
+    s_tell (log_writer_message_new (LOG_WRITER_REPAIRED));
+    s_persist_durably (3);
+    s_restart_behind (0, 0);
+    ck_assert_uint_eq (s_world.opened.last, 40);
+    ck_assert_uint_eq (s_world.opened.hard_state.repair_until, 0);
+    ck_assert_uint_eq (s_world.opened.hard_state.term, 3);
+}
+END_TEST
+
+START_TEST (damage_below_the_snapshot_costs_only_what_nobody_needs)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        s_append_durably (1 + i * SEGMENT_ENTRIES, SEGMENT_ENTRIES, 1);
+    }
+    s_run_for (SECOND); // index files are written
+    s_stop ();
+    ck_assert_int_eq (
+        vfs_sim_rot (s_world.disk, "g/log/00000000000000000001.log", 4096 + 10 * 1100, 1), 0);
+    s_start_behind (false, 2 * SEGMENT_ENTRIES + 10, 1);
+    ck_assert_uint_gt (s_world.opened.first, 10);
+    ck_assert_uint_le (s_world.opened.first, 2 * SEGMENT_ENTRIES + 11);
+    ck_assert_uint_eq (s_world.opened.last, 4 * SEGMENT_ENTRIES);
+    s_check_terms ((log_writer_run_t[]){{s_world.opened.first, 1}}, 1);
+    s_append_durably (4 * SEGMENT_ENTRIES + 1, 1, 1);
+}
+END_TEST
+
+START_TEST (repair_is_noted_before_the_log_is_cut)
+{
+    s_damage ();
+    vfs_sim_disk_t *damaged = s_world.disk;
+    s_world.may_repair = true;
+    bool all = false;
+    for (uint64_t at = 3; !all; at++) { // two changes are made before the actor is asked
+        ck_assert_uint_lt (at, 200);
+        s_world.disk = vfs_sim_disk_clone (damaged, at);
+        vfs_sim_crash_at (s_world.disk, at);
+        s_world.open_rc = ANY_RC;
+        s_start_behind (false, 0, 0);
+        all = !vfs_sim_stopped (s_world.disk);
+        vfs_sim_crash (s_world.disk);
+        s_world.open_rc = 0;
+        s_restart_behind (0, 0);
+        ck_assert_uint_lt (s_world.opened.last, 20);
+        ck_assert_uint_eq (s_world.opened.hard_state.repair_until, 40);
+        s_stop ();
+        s_forget_notes ();
+        vfs_sim_disk_destroy (&s_world.disk);
+    }
+    s_world.disk = damaged;
+    s_start_behind (false, 0, 0);
+}
+END_TEST
+
 // --- stalls --------------------------------------------------------------------------------------
 
 START_TEST (stalled_write_is_told_while_it_lasts)
@@ -910,6 +1013,10 @@ int main (void)
     tcase_add_test (one,
                     read_that_opens_a_file_while_its_entries_are_compacted_away_finds_nothing);
     tcase_add_test (one, cut_on_a_full_disk_waits_for_room);
+    tcase_add_test (one, damaged_log_is_refused_where_nobody_else_has_it);
+    tcase_add_test (one, repair_is_remembered_until_it_is_done);
+    tcase_add_test (one, repair_is_noted_before_the_log_is_cut);
+    tcase_add_test (one, damage_below_the_snapshot_costs_only_what_nobody_needs);
     tcase_add_test (one, hurry_gives_up_what_waits_for_room_and_tells_what_was_written);
     tcase_add_test (one, hurry_gives_up_a_cut_that_waits_for_room);
     tcase_add_test (one, hurry_is_not_felt_while_there_is_room);
