@@ -14,9 +14,9 @@
 #include "storage/vfs.h"
 
 typedef struct {
-    uint64_t term;   // current term; never decreases
-    uint32_t vote;   // node voted for in it; 0: none
-    uint64_t commit; // an index known to be committed; a hint, may be behind [DISK-12]
+    uint64_t term;         // current term; never decreases
+    uint32_t vote;         // node voted for in it; 0: none
+    uint64_t commit;       // an index known to be committed; a hint, may be behind [DISK-12]
     uint64_t repair_until; // not 0: the log lost entries that it may have acknowledged, up to this
                            // one (UINT64_MAX: unknown), and they are not back yet [DISK-12]
 } hard_state_value_t;

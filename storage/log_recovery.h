@@ -16,11 +16,11 @@
 //
 // A CORRUPT log is modified only if the caller asks to repair it from others: log_recovery_cut.c.
 //
-// The repair, for CLEAN, TORN and what is kept of a CORRUPT log, may be interrupted and repeated at any point: the torn tail
-// is copied aside and zeroed (with what earlier repairs may have failed to zero on the medium, see
-// log_recovery_repair.c), entries above D are written again and synced (a failed sync of the
-// last life may have left them in the page cache only [DISK-9, 10]), the directory is synced, and
-// only then what is dead is removed.
+// The repair, for CLEAN, TORN and what is kept of a CORRUPT log, may be interrupted and repeated at
+// any point: the torn tail is copied aside and zeroed (with what earlier repairs may have failed to
+// zero on the medium, see log_recovery_repair.c), entries above D are written again and synced (a
+// failed sync of the last life may have left them in the page cache only [DISK-9, 10]), the
+// directory is synced, and only then what is dead is removed.
 
 #ifndef LOG_RECOVERY_H
 #define LOG_RECOVERY_H

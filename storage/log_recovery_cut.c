@@ -1,8 +1,8 @@
 // What is kept of a log that is CORRUPT, and up to where entries may be missing then [DISK-12].
 //
-// Kept is what was verified before the damage, if it continues the snapshot. It is cut off there as a
-// truncated suffix is: a new segment says where the one before it ends, and what no prev_seq leads to
-// is dead. So it happens wholly or not at all, and the damaged bytes are never written to.
+// Kept is what was verified before the damage, if it continues the snapshot. It is cut off there as
+// a truncated suffix is: a new segment says where the one before it ends, and what no prev_seq
+// leads to is dead. So it happens wholly or not at all, and the damaged bytes are never written to.
 
 #include "storage/log_recovery_internal.h"
 

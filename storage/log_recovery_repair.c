@@ -155,8 +155,8 @@ static int s_unstable (log_recovery_t *self, const log_segment_t *segment, const
                                  "a second read gave something else");
 }
 
-// Go over records up to entry `upto`, or to the end of the log if it comes first. What was gone over
-// from *written on is written back, just as it was read and verified; NULL: nothing is.
+// Go over records up to entry `upto`, or to the end of the log if it comes first. What was gone
+// over from *written on is written back, just as it was read and verified; NULL: nothing is.
 static int s_go_over (log_recovery_t *self, log_segment_t *segment, log_run_t *run, uint64_t upto,
                       uint64_t *written)
 {
@@ -182,8 +182,8 @@ static int s_go_over (log_recovery_t *self, log_segment_t *segment, log_run_t *r
         }
     }
     if (rc == 0 && written && run->position > *written) {
-        rc = file->ops->write (file, run->data + (*written - run->offset),
-                               run->position - *written, *written);
+        rc = file->ops->write (file, run->data + (*written - run->offset), run->position - *written,
+                               *written);
     }
     return rc;
 }

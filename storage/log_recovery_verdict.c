@@ -5,7 +5,7 @@
 #include "base/dt_error.h"
 
 void log_recovery_place (log_recovery_t *self, uint64_t seq, uint64_t offset, uint64_t index,
-                     const char *why)
+                         const char *why)
 {
     log_report_t *report = self->report;
     char path[LOG_PATH_BYTES];
@@ -17,7 +17,7 @@ void log_recovery_place (log_recovery_t *self, uint64_t seq, uint64_t offset, ui
 }
 
 int log_recovery_corrupt (log_recovery_t *self, uint64_t seq, uint64_t offset, uint64_t index,
-                      const char *why)
+                          const char *why)
 {
     log_recovery_place (self, seq, offset, index, why);
     self->report->verdict = LOG_VERDICT_CORRUPT;
@@ -25,7 +25,6 @@ int log_recovery_corrupt (log_recovery_t *self, uint64_t seq, uint64_t offset, u
                   self->report->file, (unsigned long long) offset, (unsigned long long) index, why);
     return DT_ERR_CORRUPT;
 }
-
 
 static void s_note_header (log_survey_t *survey, const log_record_t *record, uint64_t offset)
 {
@@ -44,14 +43,15 @@ int log_recovery_survey (log_recovery_t *self, vfs_file_t *file, const log_segme
     survey->nonzero_end = from;
     while (from < end) {
         size_t got = 0;
-        size_t bytes = end - from < LOG_RECOVERY_WINDOW_BYTES ? end - from : LOG_RECOVERY_WINDOW_BYTES;
+        size_t bytes =
+            end - from < LOG_RECOVERY_WINDOW_BYTES ? end - from : LOG_RECOVERY_WINDOW_BYTES;
         int rc = file->ops->read (file, self->window, bytes, from, &got);
         if (rc) {
             return rc;
         }
         if (got < bytes) {
             return log_recovery_corrupt (self, segment->header.seq, from + got, 0,
-                              "the file is shorter than it was");
+                                         "the file is shorter than it was");
         }
         for (size_t block = 0; block < bytes; block += BLOCK) {
             size_t block_end = block + BLOCK < bytes ? block + BLOCK : bytes;
@@ -101,7 +101,7 @@ static int s_has_unwritten_sector (log_recovery_t *self, vfs_file_t *file, uint6
 
 // The records of the last segment ended at run->position. Why?
 int log_recovery_judge_tail (log_recovery_t *self, log_segment_t *segment, const log_run_t *run,
-                         log_run_result_t result, vfs_file_t *file)
+                             log_run_result_t result, vfs_file_t *file)
 {
     uint64_t seq = segment->header.seq;
     uint64_t next = segment->last_index + 1;
@@ -155,13 +155,13 @@ int log_recovery_check_bounds (log_recovery_t *self)
     uint64_t hint = options->durable_hint;
     if (hint > last->last_index && hint > options->snapshot_index) {
         return log_recovery_corrupt (self, last->header.seq, last->end_offset, last->last_index + 1,
-                          "entries that were committed are missing at the end");
+                                     "entries that were committed are missing at the end");
     }
     uint64_t snapshot = options->snapshot_index;
     uint64_t before = oldest->header.first_index - 1;
     if (before > snapshot) {
         log_recovery_place (self, oldest->header.seq, 0, snapshot + 1,
-                 "the log begins after the end of the snapshot");
+                            "the log begins after the end of the snapshot");
         dt_log_error (options->env, "log", "%s: the log begins at %llu, the snapshot ends at %llu",
                       self->report->file, (unsigned long long) before + 1,
                       (unsigned long long) snapshot);
@@ -175,8 +175,7 @@ int log_recovery_check_bounds (log_recovery_t *self)
     self->restart = last->last_index < snapshot || term != options->snapshot_term;
     if (self->restart && hint > snapshot) {
         return log_recovery_corrupt (self, last->header.seq, 0, snapshot,
-                          "the log contradicts the snapshot below what was committed");
+                                     "the log contradicts the snapshot below what was committed");
     }
     return 0;
 }
-

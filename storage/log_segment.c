@@ -192,12 +192,14 @@ bool log_torn_name_parse (const char *name, uint64_t *seq, uint64_t *offset)
 
 int log_zero_fill (vfs_file_t *file, uint64_t from, uint64_t to)
 {
-    static _Alignas (4096) uint8_t zeros[ZERO_CHUNK_BYTES]; // not const: no megabyte in the program file
+    static _Alignas(4096)
+        uint8_t zeros[ZERO_CHUNK_BYTES]; // not const: no megabyte in the program file
     while (from < to) {
         // Whole chunks by position, so that all but the ends are aligned.
         uint64_t end = log_align (from + 1, ZERO_CHUNK_BYTES);
         end = end < to ? end : to;
-        // Synced piece by piece: one large sync would stand in the way of the log's own for as long.
+        // Synced piece by piece: one large sync would stand in the way of the log's own for as
+        // long.
         int rc = file->ops->write_sync (file, zeros, end - from, from);
         if (rc) {
             return rc;

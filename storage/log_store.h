@@ -87,9 +87,10 @@ typedef struct {
 //
 // DT_ERR_CORRUPT: damage [DISK-12]; nothing was modified; the report says where. With `repair`, no
 // error: the entries before the damage are kept if they continue the snapshot, else none.
-// DT_ERR_GAP: the log begins after snapshot_index + 1; with `repair`, no error: it starts there. DT_ERR_FOREIGN, DT_ERR_NEWER_FORMAT: nothing was modified.
-// DT_ERR_NO_SPACE: no room for a first segment. DT_ERR_INVALID: a bad option. DT_ERR_IO: the disk.
-// *report (may be NULL) is filled in every case.
+// DT_ERR_GAP: the log begins after snapshot_index + 1; with `repair`, no error: it starts there.
+// DT_ERR_FOREIGN, DT_ERR_NEWER_FORMAT: nothing was modified. DT_ERR_NO_SPACE: no room for a first
+// segment. DT_ERR_INVALID: a bad option. DT_ERR_IO: the disk. *report (may be NULL) is filled in
+// every case.
 int log_store_open (const log_store_options_t *options, log_store_t **self, log_report_t *report);
 
 // The same verdict without modifying anything (offline tools). A missing log: DT_ERR_NOT_FOUND.

@@ -284,18 +284,19 @@ static int s_read_all (log_writer_t *self, log_writer_opened_t *opened)
     return 0;
 }
 
-// Segments that the snapshot covers were not verified when the log was opened. Nobody needs one that
-// turns out to be damaged.
+// Segments that the snapshot covers were not verified when the log was opened. Nobody needs one
+// that turns out to be damaged.
 static int s_scan (log_writer_t *self, const log_writer_open_t *open, log_writer_opened_t *opened)
 {
     int rc = s_read_all (self, opened);
     if (rc != DT_ERR_CORRUPT || log_store_first (self->store) > open->snapshot_index) {
         return rc;
     }
-    dt_log_warn (self->env, actor_name (self->actor),
-                 "the log under %s is damaged in a part that the snapshot covers: what is before %llu "
-                 "is given up",
-                 self->directory, (unsigned long long) open->snapshot_index);
+    dt_log_warn (
+        self->env, actor_name (self->actor),
+        "the log under %s is damaged in a part that the snapshot covers: what is before %llu "
+        "is given up",
+        self->directory, (unsigned long long) open->snapshot_index);
     log_batch_unref (&opened->configs);
     opened->terms_count = 0;
     free (opened->terms);
@@ -333,13 +334,13 @@ static void s_say_opened (log_writer_t *self, const char *path, int rc, const lo
             path, report->file, (unsigned long long) report->offset,
             (unsigned long long) report->index, report->why);
     } else if (rc == 0) {
-        dt_log_info (
-            self->env, actor_name (self->actor), "log %s: entries %llu..%llu, %llu verified, %s",
-            path, (unsigned long long) report->first_index,
-            (unsigned long long) report->last_index, (unsigned long long) report->entries,
-            report->verdict == LOG_VERDICT_TORN      ? "an unfinished last write was cut off"
-            : report->verdict == LOG_VERDICT_CORRUPT ? "kept of a damaged log"
-                                                     : "clean");
+        dt_log_info (self->env, actor_name (self->actor),
+                     "log %s: entries %llu..%llu, %llu verified, %s", path,
+                     (unsigned long long) report->first_index,
+                     (unsigned long long) report->last_index, (unsigned long long) report->entries,
+                     report->verdict == LOG_VERDICT_TORN ? "an unfinished last write was cut off"
+                     : report->verdict == LOG_VERDICT_CORRUPT ? "kept of a damaged log"
+                                                              : "clean");
     }
 }
 

@@ -72,8 +72,8 @@ typedef struct {
 typedef struct {
     actor_message_t message;
     int rc;                        // 0, or why the group cannot start
-    hard_state_value_t hard_state; // as recovered; repair_until: see there. It is durable, and comes
-                                   // back at every start until REPAIRED
+    hard_state_value_t hard_state; // as recovered; repair_until: see there. It is durable, and
+                                   // comes back at every start until REPAIRED
     uint64_t first, last;          // entries in the log; last 0: empty
     uint64_t last_term;            // of the entry at last
     uint64_t last_cluster_time_ms; // of the entry at last

@@ -1,5 +1,5 @@
-// Rot: bits of one node's log flip while the node is down. What it lost the others have, so it starts,
-// repairs itself from them and comes to their state [DISK-12].
+// Rot: bits of one node's log flip while the node is down. What it lost the others have, so it
+// starts, repairs itself from them and comes to their state [DISK-12].
 
 #include <stdio.h>
 

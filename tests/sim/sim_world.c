@@ -366,7 +366,8 @@ static void s_leave_garbage (s_world_t *self)
 {
     vfs_sim_faults_t faults = s_lies_of (self);
     self->lied = true;
-    for (uint64_t cuts = dt_random_between (&self->lies, 1, 4); cuts > 0 && !self->refused; cuts--) {
+    for (uint64_t cuts = dt_random_between (&self->lies, 1, 4); cuts > 0 && !self->refused;
+         cuts--) {
         vfs_sim_set_faults (self->disk, &faults);
         vfs_sim_crash_at (self->disk, dt_random_between (&self->lies, 1, 40));
         s_pass (self, s_now_ns (&self->env) + s_draw_ns (self, MS (50), MS (1000)));

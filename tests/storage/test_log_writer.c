@@ -1010,8 +1010,7 @@ int main (void)
     tcase_add_test (one, truncate_keeps_its_order_among_appends);
     tcase_add_test (one, reset_is_answered_and_the_log_goes_on_behind_it);
     tcase_add_test (one, read_over_a_reset_is_safe);
-    tcase_add_test (one,
-                    read_that_opens_a_file_while_its_entries_are_compacted_away_finds_nothing);
+    tcase_add_test (one, read_that_opens_a_file_while_its_entries_are_compacted_away_finds_nothing);
     tcase_add_test (one, cut_on_a_full_disk_waits_for_room);
     tcase_add_test (one, damaged_log_is_refused_where_nobody_else_has_it);
     tcase_add_test (one, repair_is_remembered_until_it_is_done);
