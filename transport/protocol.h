@@ -41,6 +41,8 @@
     X (SESSION_CLOSE, 91, "session_close")                                                         \
     X (SESSION_KEEPALIVE, 92, "session_keepalive")                                                 \
     X (GUARDED, 94, "guarded")                                                                     \
+    X (GET_AT, 96, "get_at")                                                                       \
+    X (DIFF, 97, "diff")                                                                           \
     X (SNAPSHOT_TAKE, 100, "snapshot_take")
 
 typedef enum {

@@ -34,7 +34,9 @@
     X (SESSION_OPEN, 90, "session_open", true)                                                     \
     X (SESSION_CLOSE, 91, "session_close", true)                                                   \
     X (SESSION_KEEPALIVE, 92, "session_keepalive", true)                                           \
-    X (GUARDED, 94, "guarded", true)
+    X (GUARDED, 94, "guarded", true)                                                               \
+    X (GET_AT, 96, "get_at", false)                                                                \
+    X (DIFF, 97, "diff", false)
 
 typedef enum {
 #define DTKV_OPERATION_ENUM(name, number, text, writes) DTKV_OP_##name = (number),
@@ -77,6 +79,13 @@ typedef enum {
     DTKV_IF_CHILD_VERSION = 6, // of a directory, equal to a number
     DTKV_IF_CREATE_INDEX = 7,  // equal to a number
 } dtkv_if_t;
+
+// diff: what became of a node.
+typedef enum {
+    DTKV_DIFF_CREATED = 1,
+    DTKV_DIFF_REMOVED = 2,
+    DTKV_DIFF_CHANGED = 3,
+} dtkv_diff_t;
 
 // The name of an operation of the store; NULL if it has no such operation.
 const char *dtkv_operation_name (uint16_t operation);

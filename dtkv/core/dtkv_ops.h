@@ -82,6 +82,12 @@ int dtkv_batch_get (const dtkv_tree_t *tree, dtkv_request_t *request, const dtkv
 int dtkv_list (const dtkv_tree_t *tree, const dtkv_request_t *request, const dtkv_limits_t *limits,
                dt_buffer_t *reply);
 
+// Reads of the past (dtkv_get_at.c). DTKV_COMPACTED: it is not kept.
+int dtkv_get_at (const dtkv_tree_t *tree, const dtkv_history_t *history,
+                 const dtkv_request_t *request, dt_buffer_t *reply);
+int dtkv_diff (const dtkv_history_t *history, uint64_t applied, const dtkv_request_t *request,
+               dt_buffer_t *reply);
+
 // Append a node as the protocol shows it, with META if flags say so.
 void dtkv_reply_node (dt_buffer_t *reply, const dtkv_node_t *node, uint32_t flags);
 

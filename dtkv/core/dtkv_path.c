@@ -55,3 +55,14 @@ void dtkv_path_sort_key (const uint8_t *data, size_t bytes, dt_buffer_t *key)
     }
     key->bytes += bytes;
 }
+
+int dtkv_path_compare (const uint8_t *a, size_t a_bytes, const uint8_t *b, size_t b_bytes)
+{
+    size_t common = a_bytes < b_bytes ? a_bytes : b_bytes;
+    for (size_t i = 0; i < common; i++) {
+        if (a[i] != b[i]) {
+            return (int) dtkv_path_sort_byte (a[i]) - (int) dtkv_path_sort_byte (b[i]);
+        }
+    }
+    return (a_bytes > b_bytes) - (a_bytes < b_bytes);
+}

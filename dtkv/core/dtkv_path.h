@@ -6,6 +6,7 @@
 #ifndef DTKV_PATH_H
 #define DTKV_PATH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/dt_buffer.h"
@@ -56,6 +57,17 @@ static inline uint8_t dtkv_path_unsort_byte (uint8_t byte)
 static inline uint8_t dtkv_path_sort_byte (uint8_t byte)
 {
     return byte == '.' ? 0 : byte < '.' ? (uint8_t) (byte + 1) : byte;
+}
+
+// Compare two paths in their order: < 0, 0, > 0.
+int dtkv_path_compare (const uint8_t *a, size_t a_bytes, const uint8_t *b, size_t b_bytes);
+
+// Is a path that of `top` or of something below it?
+static inline bool dtkv_path_is_below (const uint8_t *path, size_t bytes, const uint8_t *top,
+                                       size_t top_bytes)
+{
+    return top_bytes == 0 || (bytes >= top_bytes && memcmp (path, top, top_bytes) == 0 &&
+                              (bytes == top_bytes || path[top_bytes] == '.'));
 }
 
 // Compare two runs of bytes: < 0, 0, > 0.

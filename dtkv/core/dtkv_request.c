@@ -147,6 +147,34 @@ static int s_decode_list (dtkv_request_t *self, s_decoder_t *decoder)
     return s_close (decoder);
 }
 
+static int s_decode_get_at (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 2);
+    s_path (decoder, &self->path);
+    self->number = msgpack_cursor_uint (&decoder->cursor);
+    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    return s_close (decoder);
+}
+
+static int s_decode_diff (dtkv_request_t *self, s_decoder_t *decoder)
+{
+    s_open (decoder, 2);
+    s_path (decoder, &self->path);
+    self->number = msgpack_cursor_uint (&decoder->cursor);
+    self->to_index = s_optional (decoder, UINT64_MAX);
+    self->flags = (uint32_t) s_optional (decoder, DTKV_FLAGS_ALL);
+    self->items_max = s_clamp (s_optional (decoder, UINT64_MAX), decoder->limits->list_items_max);
+    self->bytes_max = decoder->limits->list_bytes_max;
+    if (s_more (decoder) && !msgpack_cursor_take_nil (&decoder->cursor)) {
+        dtkv_path_t after;
+        self->after = msgpack_cursor_bytes (&decoder->cursor);
+        if (dtkv_path_parse (&after, self->after.data, self->after.bytes, decoder->limits)) {
+            s_refuse (decoder, DTKV_INVALID_CURSOR);
+        }
+    }
+    return s_close (decoder);
+}
+
 static int s_decode_batch (dtkv_request_t *self, s_decoder_t *decoder, bool with_value)
 {
     msgpack_cursor_t *cursor = &decoder->cursor;
@@ -456,6 +484,8 @@ static s_decode_fn *const s_decoders[] = {
     [DTKV_OP_MOVE] = s_decode_move,
     [DTKV_OP_INCREMENT] = s_decode_increment,
     [DTKV_OP_TRANSACTION] = s_decode_transaction,
+    [DTKV_OP_GET_AT] = s_decode_get_at,
+    [DTKV_OP_DIFF] = s_decode_diff,
     [DTKV_OP_SESSION_OPEN] = s_decode_session_open,
     [DTKV_OP_SESSION_CLOSE] = s_decode_session,
     [DTKV_OP_SESSION_KEEPALIVE] = s_decode_session,

@@ -23,7 +23,9 @@ typedef struct {
     bool expect_absent;       // compare_and_set: the node must not exist
     uint32_t condition;       // compare_and_set: dtkv_condition_t
     msgpack_slice_t expected; // condition VALUE
-    uint64_t number;          // expected version or index; session id; ttl in ms
+    uint64_t number;          // expected version or index; session id; ttl in ms; get_at, diff:
+                              // index
+    uint64_t to_index;        // diff
     uint64_t items_max;       // list, clamped to the limit
     uint64_t bytes_max;       // list, clamped to the limit
     msgpack_slice_t after;    // list: checked; no bytes: from the start

@@ -71,6 +71,7 @@ static s_take_t s_take_header (dtkv_restore_t *self, const uint8_t *data, size_t
         return rc;
     }
     self->store->applied_index = self->header.applied_index;
+    self->store->history.floor = self->header.applied_index;
     self->store->cluster_time_ms = self->header.cluster_time_ms;
     self->header_read = true;
     return DTKV_HEADER_BYTES;

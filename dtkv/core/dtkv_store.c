@@ -30,6 +30,8 @@ dtkv_store_t *dtkv_store_new (const dtkv_store_options_t *options)
     self->limits = options->limits;
     dtkv_tree_init (&self->tree, options->hash_seed);
     dtkv_sessions_init (&self->sessions, &self->limits);
+    dtkv_history_init (&self->history, options->history_bytes_max, 0);
+    self->tree.history = options->history_bytes_max ? &self->history : NULL;
     return self;
 }
 
@@ -42,6 +44,7 @@ void dtkv_store_destroy (dtkv_store_t **self_p)
     *self_p = NULL;
     dt_assert (!self->snapshot);
     dtkv_sessions_deinit (&self->sessions);
+    dtkv_history_deinit (&self->history);
     dtkv_tree_deinit (&self->tree);
     free (self);
 }
@@ -262,6 +265,7 @@ int dtkv_store_apply (dtkv_store_t *self, const log_entry_t *entry, dt_buffer_t 
     } else {
         outcome->code = s_apply_tree (self, entry, body);
     }
+    dtkv_history_trim (&self->history);
     return outcome->code;
 }
 
@@ -293,6 +297,10 @@ int dtkv_store_read (const dtkv_store_t *self, uint16_t operation, const void *b
     switch (operation) {
     case DTKV_OP_TRANSACTION:
         return s_read_transaction (self, &request, reply);
+    case DTKV_OP_GET_AT:
+        return dtkv_get_at (&self->tree, &self->history, &request, reply);
+    case DTKV_OP_DIFF:
+        return dtkv_diff (&self->history, self->applied_index, &request, reply);
     default:
         return dtkv_run_read (&self->tree, operation, &request, &self->limits, reply);
     }
@@ -336,6 +344,16 @@ uint64_t dtkv_store_nodes (const dtkv_store_t *self)
     return self->tree.table.nodes;
 }
 
+const dtkv_history_t *dtkv_store_history (const dtkv_store_t *self)
+{
+    return &self->history;
+}
+
+const dtkv_tree_t *dtkv_store_tree (const dtkv_store_t *self)
+{
+    return &self->tree;
+}
+
 uint64_t dtkv_store_bytes (const dtkv_store_t *self)
 {
     return self->tree.bytes;
@@ -357,5 +375,6 @@ void dtkv_store_check (const dtkv_store_t *self)
     dtkv_sessions_check (&self->sessions);
     dt_assert ((self->snapshot != NULL) == (self->tree.capture != NULL));
     dt_assert ((self->snapshot != NULL) == self->sessions.snapshot);
+    dtkv_history_check (&self->history);
     dt_assert (dtkv_store_digest (self) == dtkv_store_digest_recompute (self));
 }

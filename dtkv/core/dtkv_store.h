@@ -15,9 +15,11 @@
 #include <stdint.h>
 
 #include "base/dt_buffer.h"
+#include "dtkv/core/dtkv_history.h"
 #include "dtkv/core/dtkv_limits.h"
 #include "dtkv/core/dtkv_operation.h"
 #include "dtkv/core/dtkv_result.h"
+#include "dtkv/core/dtkv_tree.h"
 #include "storage/log_entry.h"
 
 typedef struct dtkv_store dtkv_store_t;
@@ -25,6 +27,8 @@ typedef struct dtkv_store dtkv_store_t;
 typedef struct {
     dtkv_limits_t limits; // the same on every replica; asserted to be inside the ceilings
     uint64_t hash_seed;   // secret, from env's entropy; any number
+    uint64_t history_bytes_max; // of the last changes kept (dtkv_history.h), of this node only; 0:
+                                // none, and no watches
 } dtkv_store_options_t;
 
 // How an entry ended.
@@ -50,9 +54,9 @@ void dtkv_store_destroy (dtkv_store_t **self_p);
 int dtkv_store_apply (dtkv_store_t *self, const log_entry_t *entry, dt_buffer_t *body,
                       dtkv_outcome_t *outcome);
 
-// Carry out a read (get, list, batch_get, a transaction of reads) on the state as it is, at
-// dtkv_store_applied_index. Appends the reply body to `reply` as apply does; returns the code.
-// Another operation, or a body that does not decode: DTKV_CLIENT_REQ_ERROR.
+// Carry out a read (get, list, batch_get, get_at, diff, a transaction of reads) on the state as it
+// is, at dtkv_store_applied_index. Appends the reply body to `reply` as apply does; returns the
+// code. Another operation, or a body that does not decode: DTKV_CLIENT_REQ_ERROR.
 int dtkv_store_read (const dtkv_store_t *self, uint16_t operation, const void *body, size_t bytes,
                      dt_buffer_t *reply);
 
@@ -78,6 +82,10 @@ uint64_t dtkv_store_content_digest (const dtkv_store_t *self);
 uint64_t dtkv_store_nodes (const dtkv_store_t *self);
 uint64_t dtkv_store_bytes (const dtkv_store_t *self);
 uint32_t dtkv_store_sessions (const dtkv_store_t *self);
+
+// The last changes, and the tree: for dtkv_watch.h.
+const dtkv_history_t *dtkv_store_history (const dtkv_store_t *self);
+const dtkv_tree_t *dtkv_store_tree (const dtkv_store_t *self);
 
 const dtkv_limits_t *dtkv_store_limits (const dtkv_store_t *self);
 

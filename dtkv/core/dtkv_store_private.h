@@ -12,6 +12,7 @@ struct dtkv_store {
     dtkv_limits_t limits;
     dtkv_tree_t tree;
     dtkv_sessions_t sessions;
+    dtkv_history_t history;
     uint64_t applied_index;
     uint64_t cluster_time_ms;
     dtkv_snapshot_t *snapshot; // borrowed: the one under way, or NULL

@@ -237,6 +237,98 @@ void dtkv_tree_set_child_version (dtkv_tree_t *self, dtkv_directory_t *directory
     s_digest_again (self, &directory->node, path, path_bytes);
 }
 
+void dtkv_tree_record_begin (dtkv_tree_t *self, const uint8_t *path, size_t path_bytes,
+                             const dtkv_node_t *before, size_t value_bytes)
+{
+    if (self->history) {
+        dtkv_history_begin (self->history, path, path_bytes, before, value_bytes);
+    }
+}
+
+void dtkv_tree_record_end (dtkv_tree_t *self, const dtkv_change_t *change,
+                           const dtkv_node_t *after)
+{
+    if (self->history) {
+        dtkv_history_end (self->history, change->index, after);
+        if (self->undo) {
+            self->undo->events++;
+        }
+    }
+}
+
+static void s_record_one_gone (dtkv_tree_t *self, const dtkv_change_t *change,
+                               const dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
+{
+    dtkv_tree_record_begin (self, path, path_bytes, node, 0);
+    dtkv_tree_record_end (self, change, NULL);
+}
+
+static void s_record_one_come (dtkv_tree_t *self, const dtkv_change_t *change,
+                               const dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
+{
+    dtkv_tree_record_begin (self, path, path_bytes, NULL, node->value_bytes);
+    dtkv_tree_record_end (self, change, node);
+}
+
+// What is below a directory, to be gone through backwards.
+typedef struct {
+    const dtkv_node_t *node;
+    size_t path; // offset
+    size_t path_bytes;
+} s_below_t;
+
+static void s_record_below_gone (dtkv_tree_t *self, const dtkv_change_t *change,
+                                 const dtkv_directory_t *directory, const uint8_t *path,
+                                 size_t path_bytes)
+{
+    size_t count = 0;
+    dt_buffer_t paths = {0};
+    s_below_t *below = dt_malloc (directory->descendants * sizeof *below);
+    dtkv_walk_t walk;
+    dtkv_walk_init (&walk, directory, path, path_bytes);
+    for (const dtkv_node_t *node; (node = dtkv_walk_next (&walk));) {
+        below[count++] = (s_below_t){node, paths.bytes, walk.path.bytes};
+        dt_buffer_append (&paths, walk.path.data, walk.path.bytes);
+    }
+    dtkv_walk_deinit (&walk);
+    while (count-- > 0) {
+        s_record_one_gone (self, change, below[count].node, paths.data + below[count].path,
+                           below[count].path_bytes);
+    }
+    free (below);
+    dt_buffer_deinit (&paths);
+}
+
+void dtkv_tree_record_gone (dtkv_tree_t *self, const dtkv_change_t *change,
+                            const dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
+{
+    if (!self->history) {
+        return;
+    }
+    if (dtkv_node_is_directory (node) && dtkv_node_directory (node)->descendants) {
+        s_record_below_gone (self, change, dtkv_node_directory (node), path, path_bytes);
+    }
+    s_record_one_gone (self, change, node, path, path_bytes);
+}
+
+void dtkv_tree_record_come (dtkv_tree_t *self, const dtkv_change_t *change,
+                            const dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
+{
+    if (!self->history) {
+        return;
+    }
+    s_record_one_come (self, change, node, path, path_bytes);
+    if (!dtkv_node_is_directory (node) || !dtkv_node_directory (node)->descendants) {
+        return;
+    }
+    dtkv_walk_t walk;
+    dtkv_walk_init (&walk, dtkv_node_directory (node), path, path_bytes);
+    for (const dtkv_node_t *below; (below = dtkv_walk_next (&walk));) {
+        s_record_one_come (self, change, below, walk.path.data, walk.path.bytes);
+    }
+    dtkv_walk_deinit (&walk);
+}
+
 static void s_bump (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_directory_t *directory,
                     const uint8_t *path, size_t path_bytes)
 {
@@ -263,6 +355,9 @@ void dtkv_tree_create (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_dire
     dtkv_tree_attach (self, parent, path->data, path->bytes, node);
     if (self->undo) {
         dtkv_undo_add (self->undo, DTKV_UNDO_CREATED, path->data, path->bytes);
+    }
+    if (self->history) {
+        s_record_one_come (self, change, node, path->data, path->bytes);
     }
     s_bump (self, change, parent, path->data, path->parent_bytes);
 }
@@ -306,15 +401,18 @@ void dtkv_tree_overwrite_for (dtkv_tree_t *self, const dtkv_change_t *change, dt
                               const dtkv_lifetime_t *lifetime)
 {
     s_keep_before (self, DTKV_UNDO_REPLACED, node, path);
+    dtkv_tree_record_begin (self, path->data, path->bytes, node, value_bytes);
     uint64_t old_bytes = node->value_bytes;
     bool converted = dtkv_lifetime_ends (lifetime) != dtkv_node_is_temporary (node);
     if (converted || !dtkv_node_set_value (node, value, value_bytes)) {
         dtkv_node_t *moved = dtkv_node_copy_with_value (node, value, value_bytes, lifetime);
         s_stamp (moved, change);
+        dtkv_tree_record_end (self, change, moved);
         dtkv_tree_substitute (self, node, path->data, path->bytes, moved);
         return;
     }
     s_stamp (node, change);
+    dtkv_tree_record_end (self, change, node);
     self->bytes += value_bytes - old_bytes;
     if (dtkv_lifetime_ends (lifetime)) {
         s_set_lifetime (self, node, lifetime, change->index);
@@ -337,9 +435,11 @@ void dtkv_tree_convert (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_nod
     dt_assert (dtkv_node_is_directory (node));
     dt_assert (node->parent);
     s_keep_before (self, DTKV_UNDO_METADATA, node, path);
+    dtkv_tree_record_begin (self, path->data, path->bytes, node, 0);
     s_set_lifetime (self, node, lifetime, change->index);
     s_stamp (node, change);
     dtkv_node_directory (node)->changed_index = change->index;
+    dtkv_tree_record_end (self, change, node);
     s_digest_again (self, node, path->data, path->bytes);
 }
 
@@ -347,6 +447,7 @@ void dtkv_tree_remove (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node
                        const dtkv_path_t *path)
 {
     dtkv_directory_t *parent = node->parent;
+    dtkv_tree_record_gone (self, change, node, path->data, path->bytes);
     dtkv_tree_detach (self, node, path->data, path->bytes);
     if (self->undo) {
         dtkv_undo_add (self->undo, DTKV_UNDO_REMOVED, path->data, path->bytes)->node = node;

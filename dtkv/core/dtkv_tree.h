@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dtkv/core/dtkv_history.h"
 #include "dtkv/core/dtkv_node.h"
 #include "dtkv/core/dtkv_path.h"
 #include "dtkv/core/dtkv_table.h"
@@ -27,6 +28,7 @@ typedef struct dtkv_tree {
     uint64_t digest;                // sum of what the nodes add
     uint64_t bytes;                 // names and values
     dtkv_undo_t *undo;              // borrowed; NULL: changes stand
+    dtkv_history_t *history;        // borrowed; NULL: changes are not recorded
     dtkv_capture_fn *capture;       // NULL: nobody wants to know
     void *capture_context;
 } dtkv_tree_t;
@@ -80,7 +82,22 @@ void dtkv_tree_move (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t
 // A directory or the one next above it that is temporary; NULL if none is.
 dtkv_directory_t *dtkv_tree_temporary_above (dtkv_directory_t *directory);
 
-// For dtkv_undo and dtkv_restore: the same without metadata.
+// Record a change of a node as an event of the history: before it and after it. The three above do
+// it themselves. `before` NULL: there was none; `after` NULL: there is none; `value_bytes`: how long
+// a value the changed node has.
+void dtkv_tree_record_begin (dtkv_tree_t *self, const uint8_t *path, size_t path_bytes,
+                             const dtkv_node_t *before, size_t value_bytes);
+void dtkv_tree_record_end (dtkv_tree_t *self, const dtkv_change_t *change,
+                           const dtkv_node_t *after);
+
+// Record that a node and all below it go (deepest first), or came to be (parents first): before it
+// is detached, after it was attached.
+void dtkv_tree_record_gone (dtkv_tree_t *self, const dtkv_change_t *change,
+                            const dtkv_node_t *node, const uint8_t *path, size_t path_bytes);
+void dtkv_tree_record_come (dtkv_tree_t *self, const dtkv_change_t *change,
+                            const dtkv_node_t *node, const uint8_t *path, size_t path_bytes);
+
+// For dtkv_undo and dtkv_restore: the same without metadata and without events.
 
 // Link a node, and what is below it, into the tree. Digests are computed anew.
 void dtkv_tree_attach (dtkv_tree_t *self, dtkv_directory_t *parent, const uint8_t *path,

@@ -97,5 +97,8 @@ void dtkv_undo_rollback (dtkv_undo_t *self, dtkv_tree_t *tree)
     for (size_t i = self->count; i-- > 0;) {
         s_take_back (self, tree, &self->records[i]);
     }
+    if (self->events) {
+        dtkv_history_drop_last (tree->history, self->events);
+    }
     s_clear (self);
 }

@@ -38,6 +38,7 @@ typedef struct {
     size_t count;
     size_t capacity;
     dt_buffer_t paths;
+    uint64_t events; // recorded in the history meanwhile
 } dtkv_undo_t;
 
 // A zeroed log is an empty one.

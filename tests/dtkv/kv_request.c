@@ -8,7 +8,11 @@
 
 void kv_fixture_init (kv_fixture_t *self, const dtkv_limits_t *limits)
 {
-    dtkv_store_options_t options = {.limits = *limits, .hash_seed = 42};
+    dtkv_store_options_t options = {
+        .limits = *limits,
+        .hash_seed = 42,
+        .history_bytes_max = 1024 * 1024,
+    };
     *self = (kv_fixture_t){.store = dtkv_store_new (&options)};
     self->context = (log_entry_t){
         .term = 1,

@@ -363,7 +363,10 @@ static void s_on_frame (void *argument, uint32_t from, uint32_t to, const uint8_
 
 static void s_init_options (sim_cluster_t *self, dt_random_t *swarm)
 {
-    dtkv_store_options_t store = {DTKV_LIMITS_DEFAULT, dt_random_next (&self->entropy)};
+    dtkv_store_options_t store = {
+        .limits = DTKV_LIMITS_DEFAULT,
+        .hash_seed = dt_random_next (&self->entropy),
+    };
     store.limits.session_replies_max = (uint32_t) dt_random_between (swarm, 4, 64);
     self->options = (sim_node_options_t){
         .reply = s_on_reply,

@@ -517,7 +517,10 @@ static void s_init (s_world_t *self, dt_random_t *swarm)
     s_draw_faults (self, swarm);
     s_draw_lie (self);
     vfs_sim_set_faults (self->disk, &self->disk_faults);
-    dtkv_store_options_t store = {DTKV_LIMITS_DEFAULT, dt_random_next (&self->entropy)};
+    dtkv_store_options_t store = {
+        .limits = DTKV_LIMITS_DEFAULT,
+        .hash_seed = dt_random_next (&self->entropy),
+    };
     store.limits.session_replies_max = (uint32_t) dt_random_between (swarm, 4, 64);
     self->check = sim_check_new (&store, 1);
     self->clients = sim_clients_new (&(sim_clients_options_t){
