@@ -36,9 +36,10 @@ struct actor_host {
     _Atomic int64_t ping_ns; // when the open question was asked; 0: none
 };
 
-static const char *s_inbox_endpoint (unsigned number, char text[static 64])
+// Named by its address: a process may have several systems, in the one context of czmq.
+static const char *s_inbox_endpoint (const actor_host_t *self, char text[static 64])
 {
-    snprintf (text, 64, "inproc://dongting-host-%u-%d", number, (int) getpid ());
+    snprintf (text, 64, "inproc://dongting-host-%p", (const void *) self);
     return text;
 }
 
@@ -74,7 +75,7 @@ actor_host_t *actor_host_new (const dt_env_t *env, const char *name, unsigned nu
     self->inbox = zsock_new (ZMQ_PULL);
     zsock_set_rcvhwm (self->inbox, 0);
     char endpoint[64];
-    int rc = zsock_bind (self->inbox, "%s", s_inbox_endpoint (number, endpoint));
+    int rc = zsock_bind (self->inbox, "%s", s_inbox_endpoint (self, endpoint));
     dt_assert (rc == 0);
     return self;
 }
@@ -88,7 +89,7 @@ void actor_host_connect (actor_host_t *self, actor_host_t *other)
     zsock_set_sndhwm (outbox->socket, 0);
     zsock_set_linger (outbox->socket, 0);
     char endpoint[64];
-    int rc = zsock_connect (outbox->socket, "%s", s_inbox_endpoint (other->number, endpoint));
+    int rc = zsock_connect (outbox->socket, "%s", s_inbox_endpoint (other, endpoint));
     dt_assert (rc == 0);
 }
 

@@ -371,7 +371,7 @@ static bool s_full_address (dt_bytes_t address, char *full)
     bool has_scheme = memmem (address.data, address.bytes, "://", 3) != NULL;
     snprintf (full, CLIENT_ADDRESS_BYTES_MAX, "%s%.*s", has_scheme ? "" : "tcp://",
               (int) address.bytes, (const char *) address.data);
-    return strncmp (full, "tcp://", 6) == 0;
+    return strncmp (full, "tcp://", 6) == 0 || strncmp (full, "ipc://", 6) == 0;
 }
 
 int client_link_of_leader (dt_client_t *self, uint32_t node_id, dt_bytes_t address)

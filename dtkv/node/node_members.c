@@ -1,4 +1,4 @@
-#include "dtkv/dtd_members.h"
+#include "dtkv/node/node_members.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,8 @@ static int s_fail (const char **why, const char *text)
 
 static bool s_copy_endpoint (char *endpoint, const char *start, size_t bytes)
 {
-    if (bytes < 7 || bytes > RAFT_ENDPOINT_BYTES_MAX || strncmp (start, "tcp://", 6) != 0) {
+    bool known = strncmp (start, "tcp://", 6) == 0 || strncmp (start, "ipc://", 6) == 0;
+    if (bytes < 7 || bytes > RAFT_ENDPOINT_BYTES_MAX || !known) {
         return false;
     }
     memcpy (endpoint, start, bytes);
@@ -38,8 +39,9 @@ static int s_parse_one (const char *text, size_t bytes, bool observers, raft_con
     const char *comma = memchr (peer, ',', (size_t) (stop - peer));
     if (!comma || !s_copy_endpoint (node.peer, peer, (size_t) (comma - peer)) ||
         !s_copy_endpoint (node.service, comma + 1, (size_t) (stop - comma - 1))) {
-        return s_fail (why, "a node needs two endpoints like tcp://host:port, of at most 95 bytes: "
-                            "for other nodes, and for clients");
+        return s_fail (why,
+                       "a node needs two endpoints like tcp://host:port (or ipc://@name on one "
+                       "machine), of at most 95 bytes: for other nodes, and for clients");
     }
     if (raft_config_is_member (config, node.id)) {
         return s_fail (why, "this node stands there twice");
@@ -51,8 +53,8 @@ static int s_parse_one (const char *text, size_t bytes, bool observers, raft_con
     return 0;
 }
 
-int dtd_members_parse (const char *text, bool observers, raft_config_t *config, const char **at,
-                       const char **why)
+int node_members_parse (const char *text, bool observers, raft_config_t *config, const char **at,
+                        const char **why)
 {
     for (;;) {
         text += strspn (text, " \t");
