@@ -25,8 +25,8 @@
 typedef struct dtkv_store dtkv_store_t;
 
 typedef struct {
-    dtkv_limits_t limits; // the same on every replica; asserted to be inside the ceilings
-    uint64_t hash_seed;   // secret, from env's entropy; any number
+    dtkv_limits_t limits;       // the same on every replica; asserted to be inside the ceilings
+    uint64_t hash_seed;         // secret, from env's entropy; any number
     uint64_t history_bytes_max; // of the last changes kept (dtkv_history.h), of this node only; 0:
                                 // none, and no watches
 } dtkv_store_options_t;

@@ -245,8 +245,7 @@ void dtkv_tree_record_begin (dtkv_tree_t *self, const uint8_t *path, size_t path
     }
 }
 
-void dtkv_tree_record_end (dtkv_tree_t *self, const dtkv_change_t *change,
-                           const dtkv_node_t *after)
+void dtkv_tree_record_end (dtkv_tree_t *self, const dtkv_change_t *change, const dtkv_node_t *after)
 {
     if (self->history) {
         dtkv_history_end (self->history, change->index, after);
@@ -299,8 +298,8 @@ static void s_record_below_gone (dtkv_tree_t *self, const dtkv_change_t *change,
     dt_buffer_deinit (&paths);
 }
 
-void dtkv_tree_record_gone (dtkv_tree_t *self, const dtkv_change_t *change,
-                            const dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
+void dtkv_tree_record_gone (dtkv_tree_t *self, const dtkv_change_t *change, const dtkv_node_t *node,
+                            const uint8_t *path, size_t path_bytes)
 {
     if (!self->history) {
         return;
@@ -311,8 +310,8 @@ void dtkv_tree_record_gone (dtkv_tree_t *self, const dtkv_change_t *change,
     s_record_one_gone (self, change, node, path, path_bytes);
 }
 
-void dtkv_tree_record_come (dtkv_tree_t *self, const dtkv_change_t *change,
-                            const dtkv_node_t *node, const uint8_t *path, size_t path_bytes)
+void dtkv_tree_record_come (dtkv_tree_t *self, const dtkv_change_t *change, const dtkv_node_t *node,
+                            const uint8_t *path, size_t path_bytes)
 {
     if (!self->history) {
         return;
@@ -461,6 +460,7 @@ void dtkv_tree_move (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t
                      const dtkv_path_t *from, dtkv_directory_t *parent, const dtkv_path_t *to)
 {
     dtkv_directory_t *before = node->parent;
+    dtkv_tree_record_gone (self, change, node, from->data, from->bytes);
     dtkv_tree_detach (self, node, from->data, from->bytes);
     // The name is in the node's own memory.
     dtkv_node_t *moved = dtkv_node_copy (node, dtkv_path_name (to), dtkv_path_name_bytes (to));
@@ -473,6 +473,7 @@ void dtkv_tree_move (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t
         dtkv_node_directory (moved)->moved_index = change->index;
     }
     dtkv_tree_attach (self, parent, to->data, to->bytes, moved);
+    dtkv_tree_record_come (self, change, moved, to->data, to->bytes);
     if (self->undo) {
         dtkv_undo_record_t *record =
             dtkv_undo_add (self->undo, DTKV_UNDO_MOVED, to->data, to->bytes);

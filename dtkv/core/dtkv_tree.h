@@ -83,8 +83,8 @@ void dtkv_tree_move (dtkv_tree_t *self, const dtkv_change_t *change, dtkv_node_t
 dtkv_directory_t *dtkv_tree_temporary_above (dtkv_directory_t *directory);
 
 // Record a change of a node as an event of the history: before it and after it. The three above do
-// it themselves. `before` NULL: there was none; `after` NULL: there is none; `value_bytes`: how long
-// a value the changed node has.
+// it themselves. `before` NULL: there was none; `after` NULL: there is none; `value_bytes`: how
+// long a value the changed node has.
 void dtkv_tree_record_begin (dtkv_tree_t *self, const uint8_t *path, size_t path_bytes,
                              const dtkv_node_t *before, size_t value_bytes);
 void dtkv_tree_record_end (dtkv_tree_t *self, const dtkv_change_t *change,
@@ -92,10 +92,10 @@ void dtkv_tree_record_end (dtkv_tree_t *self, const dtkv_change_t *change,
 
 // Record that a node and all below it go (deepest first), or came to be (parents first): before it
 // is detached, after it was attached.
-void dtkv_tree_record_gone (dtkv_tree_t *self, const dtkv_change_t *change,
-                            const dtkv_node_t *node, const uint8_t *path, size_t path_bytes);
-void dtkv_tree_record_come (dtkv_tree_t *self, const dtkv_change_t *change,
-                            const dtkv_node_t *node, const uint8_t *path, size_t path_bytes);
+void dtkv_tree_record_gone (dtkv_tree_t *self, const dtkv_change_t *change, const dtkv_node_t *node,
+                            const uint8_t *path, size_t path_bytes);
+void dtkv_tree_record_come (dtkv_tree_t *self, const dtkv_change_t *change, const dtkv_node_t *node,
+                            const uint8_t *path, size_t path_bytes);
 
 // For dtkv_undo and dtkv_restore: the same without metadata and without events.
 
