@@ -19,6 +19,9 @@ static uint16_t s_operation (uint8_t byte)
         DTKV_OP_SESSION_OPEN, DTKV_OP_SESSION_CLOSE, DTKV_OP_SESSION_KEEPALIVE,
         DTKV_OP_GET,          DTKV_OP_LIST,          DTKV_OP_BATCH_GET,
         DTKV_OP_MOVE,         DTKV_OP_INCREMENT,     DTKV_OP_TRANSACTION,
+        DTKV_OP_PUT_TEMP,     DTKV_OP_MKDIR_TEMP,    DTKV_OP_UPDATE_TTL,
+        DTKV_OP_LOCK,         DTKV_OP_UNLOCK,        DTKV_OP_LOCK_RENEW,
+        DTKV_OP_GUARDED,
     };
     uint8_t count = sizeof operations / sizeof operations[0];
     return byte < 2 * count ? operations[byte % count] : byte;
@@ -39,6 +42,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t bytes)
         entry.session_id = sessions[data[1] & 15];
         entry.session_seq = data[2] & 15;
         entry.session_ack = data[2] >> 4;
+        entry.type = data[1] & 0x40 ? LOG_ENTRY_CLOCK : LOG_ENTRY_COMMAND;
         entry.operation = s_operation (data[0]);
         entry.payload = data + 4;
         entry.payload_bytes = (uint32_t) length;

@@ -983,8 +983,8 @@ static int s_lock_renew (kv_model_t *self, const s_request_t *request, dt_buffer
     if (code) {
         return s_nil (body, code);
     }
-    s_node_t *node = s_grant_of (self, request->path, request->number);
-    if (!node || node->owner != self->entry->session_id) {
+    s_node_t *node = s_own_contender (self, request->path);
+    if (!node || !node->holds || node->token != request->number) {
         return s_nil (body, DTKV_FENCED);
     }
     s_set_lifetime (self, node, node->owner, request->lease_ms ? request->lease_ms : node->ttl_ms);

@@ -35,6 +35,7 @@ struct sim_clients {
     s_client_t clients[CLIENTS_MAX];
     uint64_t next_id;
     uint64_t next_value;
+    uint64_t token; // of the grant seen last
     bool finishing;
     dt_buffer_t frame;
     sim_clients_counters_t counters;
@@ -113,6 +114,65 @@ static void s_make_cas (sim_clients_t *self, dt_buffer_t *body)
     }
 }
 
+static void s_make_temporary (sim_clients_t *self, dt_buffer_t *body, uint32_t operation)
+{
+    uint32_t flags = DTKV_FLAG_PARENTS | DTKV_FLAG_META | DTKV_FLAG_OWNED | DTKV_FLAG_CONVERT;
+    uint64_t ttl_ms = dt_random_between (&self->random, 0, s_chance (self, 500000) ? 500 : 20000);
+    bool put = operation == DTKV_OP_PUT_TEMP;
+    msgpack_write_array (body, operation == DTKV_OP_UPDATE_TTL ? 2 : put ? 4 : 3);
+    s_write_path (self, body);
+    if (put) {
+        s_write_value (self, body);
+    }
+    msgpack_write_uint (body, ttl_ms);
+    if (operation != DTKV_OP_UPDATE_TTL) {
+        msgpack_write_uint (body, s_write_flags (self, flags));
+    }
+}
+
+// There are few locks, so that clients meet at them.
+static void s_write_lock (sim_clients_t *self, dt_buffer_t *body)
+{
+    char path[16];
+    int bytes =
+        snprintf (path, sizeof path, "lock-%u", (unsigned) dt_random_below (&self->random, 3));
+    msgpack_write_bin (body, path, (uint32_t) bytes);
+}
+
+// Of a grant seen in an answer, mostly.
+static void s_write_token (sim_clients_t *self, dt_buffer_t *body)
+{
+    uint64_t back = s_chance (self, 200000) ? dt_random_below (&self->random, 20) : 0;
+    msgpack_write_uint (body, self->token > back ? self->token - back : 0);
+}
+
+static void s_make_lock (sim_clients_t *self, dt_buffer_t *body, uint32_t operation)
+{
+    msgpack_write_array (body, operation == DTKV_OP_LOCK ? 4 : 2);
+    s_write_lock (self, body);
+    if (operation != DTKV_OP_LOCK) {
+        s_write_token (self, body);
+        return;
+    }
+    msgpack_write_uint (body, dt_random_below (&self->random, 2)); // mode
+    msgpack_write_uint (body, dt_random_between (&self->random, 0, 3000));
+    msgpack_write_uint (body, dt_random_between (&self->random, 0, 3000));
+}
+
+static void s_make_guarded (sim_clients_t *self, dt_buffer_t *body)
+{
+    msgpack_write_array (body, 3);
+    msgpack_write_array (body, 1);
+    msgpack_write_array (body, 2);
+    s_write_lock (self, body);
+    s_write_token (self, body);
+    msgpack_write_uint (body, DTKV_OP_PUT);
+    msgpack_write_array (body, 3);
+    s_write_path (self, body);
+    s_write_value (self, body);
+    msgpack_write_uint (body, s_write_flags (self, DTKV_FLAG_PARENTS | DTKV_FLAG_KEEP_TTL));
+}
+
 static void s_make_store_body (sim_clients_t *self, dt_buffer_t *body, uint32_t operation)
 {
     switch (operation) {
@@ -130,6 +190,19 @@ static void s_make_store_body (sim_clients_t *self, dt_buffer_t *body, uint32_t 
         break;
     case DTKV_OP_COMPARE_AND_SET:
         s_make_cas (self, body);
+        break;
+    case DTKV_OP_PUT_TEMP:
+    case DTKV_OP_MKDIR_TEMP:
+    case DTKV_OP_UPDATE_TTL:
+        s_make_temporary (self, body, operation);
+        break;
+    case DTKV_OP_LOCK:
+    case DTKV_OP_UNLOCK:
+    case DTKV_OP_LOCK_RENEW:
+        s_make_lock (self, body, operation);
+        break;
+    case DTKV_OP_GUARDED:
+        s_make_guarded (self, body);
         break;
     default: // get, remove, mkdir, list
         msgpack_write_array (body, 2);
@@ -155,6 +228,11 @@ static uint32_t s_draw_operation (sim_clients_t *self, const s_client_t *client)
         DTKV_OP_LIST,         DTKV_OP_BATCH_GET,
         DTKV_OP_BATCH_PUT,    DTKV_OP_BATCH_PUT,
         DTKV_OP_BATCH_REMOVE, DTKV_OP_COMPARE_AND_SET,
+        DTKV_OP_PUT_TEMP,     DTKV_OP_PUT_TEMP,
+        DTKV_OP_MKDIR_TEMP,   DTKV_OP_UPDATE_TTL,
+        DTKV_OP_LOCK,         DTKV_OP_LOCK,
+        DTKV_OP_UNLOCK,       DTKV_OP_LOCK_RENEW,
+        DTKV_OP_GUARDED,
     };
     if (s_chance (self, self->options.snapshot_ppm)) {
         return PROTOCOL_SNAPSHOT_TAKE;
@@ -201,7 +279,8 @@ static void s_make (sim_clients_t *self, s_client_t *client, s_slot_t *slot)
         if (dtkv_operation_writes ((uint16_t) operation, slot->body.data, slot->body.bytes) &&
             client->session && s_chance (self, self->options.session_ppm)) {
             slot->request.session_id = client->session;
-            slot->request.session_seq = client->next_seq++;
+            bool once = !s_chance (self, 300000); // or each time it arrives
+            slot->request.session_seq = once ? client->next_seq++ : 0;
         } else if (s_chance (self, 300000)) {
             slot->request.read_mode = PROTOCOL_READ_INDEX;
         }
@@ -315,6 +394,17 @@ void sim_clients_act (sim_clients_t *self, int64_t now_ns, sim_port_t *const *po
 
 // --- replies -------------------------------------------------------------------------------------
 
+static void s_note_token (sim_clients_t *self, const s_slot_t *slot, const protocol_reply_t *reply)
+{
+    if (slot->request.operation == DTKV_OP_LOCK &&
+        (reply->code == DTKV_SUCCESS || reply->code == DTKV_LOCK_BY_SELF)) {
+        msgpack_cursor_t cursor;
+        msgpack_cursor_init (&cursor, reply->body.data, reply->body.bytes);
+        msgpack_cursor_array (&cursor);
+        self->token = msgpack_cursor_uint (&cursor);
+    }
+}
+
 static void s_on_session_reply (s_client_t *client, const s_slot_t *slot,
                                 const protocol_reply_t *reply)
 {
@@ -363,6 +453,7 @@ static void s_on_reply (sim_clients_t *self, s_client_t *client, const protocol_
         slot->used = false;
         if (reply->code < 64) {
             s_on_session_reply (client, slot, reply);
+            s_note_token (self, slot, reply);
         }
         return;
     }
