@@ -28,6 +28,9 @@
     X (BATCH_PUT, 74, "batch_put")                                                                 \
     X (BATCH_REMOVE, 75, "batch_remove")                                                           \
     X (COMPARE_AND_SET, 76, "compare_and_set")                                                     \
+    X (WATCH_OPEN, 77, "watch_open")                                                               \
+    X (WATCH_REMOVE, 78, "watch_remove")                                                           \
+    X (WATCH_ADD, 79, "watch_add")                                                                 \
     X (PUT_TEMP, 80, "put_temp")                                                                   \
     X (MKDIR_TEMP, 81, "mkdir_temp")                                                               \
     X (UPDATE_TTL, 82, "update_ttl")                                                               \
@@ -41,8 +44,10 @@
     X (SESSION_CLOSE, 91, "session_close")                                                         \
     X (SESSION_KEEPALIVE, 92, "session_keepalive")                                                 \
     X (GUARDED, 94, "guarded")                                                                     \
+    X (WATCH_ACK, 95, "watch_ack")                                                                 \
     X (GET_AT, 96, "get_at")                                                                       \
     X (DIFF, 97, "diff")                                                                           \
+    X (WATCH_LIST, 98, "watch_list")                                                               \
     X (SNAPSHOT_TAKE, 100, "snapshot_take")
 
 typedef enum {

@@ -22,6 +22,9 @@
     X (BATCH_PUT, 74, "batch_put", true)                                                           \
     X (BATCH_REMOVE, 75, "batch_remove", true)                                                     \
     X (COMPARE_AND_SET, 76, "compare_and_set", true)                                               \
+    X (WATCH_OPEN, 77, "watch_open", false)                                                        \
+    X (WATCH_REMOVE, 78, "watch_remove", false)                                                    \
+    X (WATCH_ADD, 79, "watch_add", false)                                                          \
     X (PUT_TEMP, 80, "put_temp", true)                                                             \
     X (MKDIR_TEMP, 81, "mkdir_temp", true)                                                         \
     X (UPDATE_TTL, 82, "update_ttl", true)                                                         \
@@ -35,8 +38,10 @@
     X (SESSION_CLOSE, 91, "session_close", true)                                                   \
     X (SESSION_KEEPALIVE, 92, "session_keepalive", true)                                           \
     X (GUARDED, 94, "guarded", true)                                                               \
+    X (WATCH_ACK, 95, "watch_ack", false)                                                          \
     X (GET_AT, 96, "get_at", false)                                                                \
-    X (DIFF, 97, "diff", false)
+    X (DIFF, 97, "diff", false)                                                                    \
+    X (WATCH_LIST, 98, "watch_list", false)
 
 typedef enum {
 #define DTKV_OPERATION_ENUM(name, number, text, writes) DTKV_OP_##name = (number),
