@@ -4,11 +4,15 @@
 #define DTKV_MACHINE_H
 
 #include "dtkv/core/dtkv_store.h"
+#include "dtkv/core/dtkv_watch.h"
 #include "raft/raft_machine.h"
 #include "transport/protocol_hello.h"
 
 // Create a machine around an empty store.
 raft_machine_t *dtkv_machine_new (const dtkv_store_options_t *options);
+
+// Let clients watch it. Once, before it is used; its store needs a history.
+void dtkv_machine_let_watch (raft_machine_t *self, const dtkv_watches_options_t *options);
 
 // The store inside; replaced when a snapshot is restored.
 dtkv_store_t *dtkv_machine_store (raft_machine_t *self);

@@ -17,6 +17,12 @@
 typedef struct raft_machine raft_machine_t;
 typedef struct raft_machine_snapshot raft_machine_snapshot_t;
 
+// Send a reply of a stream: to the client that opened it (bytes as given with the request), under
+// that request's id. Code and index as of any reply; the body is one msgpack object.
+typedef void (raft_machine_send_fn) (void *context, const uint8_t *client, size_t client_bytes,
+                                     uint64_t request_id, int code, uint64_t index,
+                                     const uint8_t *body, size_t bytes);
+
 typedef struct {
     // Look at a request before it is proposed or read. 0: *writes says whether it goes through the
     // log. Otherwise the code to refuse it with (>= 0 of the machine, < 0 a DT_ERR_*); *text may be
@@ -61,6 +67,21 @@ typedef struct {
     int (*restore_begin) (raft_machine_t *self);
     int (*restore_feed) (raft_machine_t *self, const uint8_t *data, size_t bytes);
     int (*restore_finish) (raft_machine_t *self);
+
+    // Streams: requests that are answered many times. All four are NULL if there are none.
+    // Does this read belong to streams? Then it is given to stream_request.
+    bool (*is_stream) (const raft_machine_t *self, uint16_t operation);
+    // Answer it once, as `read` does. The client is named by bytes that are equal for all requests
+    // of its connection.
+    int (*stream_request) (raft_machine_t *self, const uint8_t *client, size_t client_bytes,
+                           uint64_t request_id, uint16_t operation, const uint8_t *body,
+                           size_t bytes, uint64_t now_ms, dt_buffer_t *reply);
+    // Called after entries and requests and at *deadline_ms (UINT64_MAX: never), when replies are on
+    // their way: send what is due, bounded work. True: there is more.
+    bool (*stream_push) (raft_machine_t *self, uint64_t now_ms, raft_machine_send_fn *send,
+                         void *context, uint64_t *deadline_ms);
+    // End all streams with a code: the node stops.
+    void (*stream_end) (raft_machine_t *self, int code, raft_machine_send_fn *send, void *context);
 
     // Free the machine.
     void (*destroy) (raft_machine_t *self);

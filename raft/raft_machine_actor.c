@@ -22,6 +22,8 @@ struct raft_machine_host {
     net_replies_t *replies;           // not sent yet; NULL: none
     uint64_t applied;                 // last entry applied
     uint64_t applied_told;            // the group knows
+    int64_t push_at_ns;               // when streams want to be looked at
+    bool push_more;                   // now
     dt_buffer_t body;                 // reused: body of one reply
 };
 
@@ -139,6 +141,77 @@ static void s_bound_replies (raft_machine_host_t *self)
     }
 }
 
+// --- streams -------------------------------------------------------------------------------------
+
+// How a client is named to the machine: its route, and whether it sends a delimiter.
+typedef struct {
+    size_t bytes;
+    uint8_t data[TRANSPORT_ROUTE_BYTES_MAX + 1];
+} s_client_name_t;
+
+static void s_name_client (s_client_name_t *name, const net_client_t *client)
+{
+    memcpy (name->data, client->route.data, client->route.bytes);
+    name->data[client->route.bytes] = client->delimiter;
+    name->bytes = (size_t) client->route.bytes + 1;
+}
+
+static void s_send_of_stream (void *context, const uint8_t *name, size_t name_bytes,
+                              uint64_t request_id, int code, uint64_t index, const uint8_t *body,
+                              size_t bytes)
+{
+    raft_machine_host_t *self = context;
+    dt_assert (name_bytes > 0);
+    net_client_t client = {.delimiter = name[name_bytes - 1]};
+    client.route.bytes = (uint8_t) (name_bytes - 1);
+    memcpy (client.route.data, name, name_bytes - 1);
+    if (!self->replies) {
+        self->replies = net_replies_new ();
+    }
+    // Not counted as a reply: the request was answered when the stream was opened.
+    dt_buffer_t *frame = net_replies_frame (self->replies, &client);
+    size_t before = frame->bytes;
+    protocol_reply_write_plain (frame, request_id, (uint32_t) (code < 0 ? -code : code), index,
+                                body, bytes);
+    self->replies->bytes += frame->bytes - before;
+}
+
+static uint64_t s_now_ms (const raft_machine_host_t *self)
+{
+    return (uint64_t) (self->env->now_ns (self->env) / 1000000);
+}
+
+static int s_stream_request (raft_machine_host_t *self, const net_requests_t *requests,
+                             const net_request_t *request)
+{
+    s_client_name_t name;
+    s_name_client (&name, &requests->clients[request->client]);
+    return self->machine->ops->stream_request (self->machine, name.data, name.bytes, request->id,
+                                               request->operation, request->body,
+                                               request->body_bytes, s_now_ms (self), &self->body);
+}
+
+// Behind the replies, which are on their way already.
+static void s_push (raft_machine_host_t *self)
+{
+    uint64_t deadline_ms = UINT64_MAX;
+    if (self->machine->ops->stream_push) {
+        self->push_more = self->machine->ops->stream_push (self->machine, s_now_ms (self),
+                                                           s_send_of_stream, self, &deadline_ms);
+        s_send_replies (self);
+    }
+    self->push_at_ns =
+        deadline_ms == UINT64_MAX ? FIBER_FOREVER : (int64_t) deadline_ms * INT64_C (1000000);
+}
+
+static void s_end_streams (raft_machine_host_t *self)
+{
+    if (self->machine->ops->stream_end) {
+        self->machine->ops->stream_end (self->machine, DT_ERR_STOPPING, s_send_of_stream, self);
+        s_send_replies (self);
+    }
+}
+
 // --- entries and reads ---------------------------------------------------------------------------
 
 static void s_apply (raft_machine_host_t *self, const machine_apply_t *apply)
@@ -159,12 +232,15 @@ static void s_apply (raft_machine_host_t *self, const machine_apply_t *apply)
 
 static void s_read (raft_machine_host_t *self, const net_requests_t *requests)
 {
-    uint64_t index = self->machine->ops->applied (self->machine);
+    const raft_machine_ops_t *ops = self->machine->ops;
+    uint64_t index = ops->applied (self->machine);
     for (uint32_t i = 0; i < requests->count; i++) {
         const net_request_t *request = &requests->items[i];
         dt_buffer_clear (&self->body);
-        int code = self->machine->ops->read (self->machine, request->operation, request->body,
-                                             request->body_bytes, &self->body);
+        int code = ops->is_stream && ops->is_stream (self->machine, request->operation)
+                       ? s_stream_request (self, requests, request)
+                       : ops->read (self->machine, request->operation, request->body,
+                                    request->body_bytes, &self->body);
         s_reply (self, requests, i, code, index);
         s_bound_replies (self);
     }
@@ -261,7 +337,13 @@ static void s_run (void *argument)
     raft_machine_host_t *self = argument;
     for (;;) {
         actor_message_t *message;
-        int rc = actor_receive (self->actor, &message, FIBER_FOREVER);
+        int rc;
+        if (self->push_more) {
+            fiber_yield ();
+            rc = actor_receive (self->actor, &message, 0);
+        } else {
+            rc = actor_receive (self->actor, &message, self->push_at_ns);
+        }
         if (rc == DT_ERR_CLOSED) {
             break;
         }
@@ -271,7 +353,9 @@ static void s_run (void *argument)
         }
         s_send_replies (self);
         s_tell_applied (self);
+        s_push (self);
     }
+    s_end_streams (self);
 }
 
 raft_machine_host_t *raft_machine_host_new (actor_host_t *host,
@@ -280,6 +364,7 @@ raft_machine_host_t *raft_machine_host_new (actor_host_t *host,
     raft_machine_host_t *self = dt_zalloc (1, sizeof *self);
     self->env = actor_host_env (host);
     self->machine = options->machine;
+    self->push_at_ns = FIBER_FOREVER;
     self->actor = actor_new (host, &(actor_options_t){
                                        .name = options->name,
                                        .run = s_run,

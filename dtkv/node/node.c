@@ -22,7 +22,10 @@
 #include "transport/port_zmq.h"
 #include "transport/transport_context.h"
 
-enum { COMPACT_PROCESSORS_MAX = 4 };
+enum {
+    COMPACT_PROCESSORS_MAX = 4,
+    WATCH_STREAMS_MAX = 10000, // of a group
+};
 
 static const char s_part[] = "node"; // in log lines
 
@@ -147,6 +150,8 @@ static void s_new_node (node_t *self)
 {
     dtkv_store_options_t store = {.limits = DTKV_LIMITS_DEFAULT};
     store.limits.sessions_max = (uint32_t) self->config->sessions_max;
+    store.history_bytes_max = self->config->history_bytes_max;
+    dtkv_watches_options_t watches = {self->config->watches_max, WATCH_STREAMS_MAX};
     raft_node_group_t groups[NODE_GROUPS_MAX];
     for (size_t i = 0; i < self->config->groups_count; i++) {
         store.hash_seed = self->env->entropy (self->env);
@@ -156,6 +161,9 @@ static void s_new_node (node_t *self)
             .bootstrap = self->config->join ? NULL : self->config->members,
             .contacts = self->config->join ? self->config->members : NULL,
         };
+        if (store.history_bytes_max) {
+            dtkv_machine_let_watch (groups[i].machine, &watches);
+        }
     }
     raft_node_options_t options = {
         .system = self->system,

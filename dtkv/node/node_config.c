@@ -55,6 +55,8 @@ enum {
     SET_SNAPSHOT_AFTER,
     SET_IN_FLIGHT_MAX,
     SET_SESSIONS_MAX,
+    SET_HISTORY_BYTES_MAX,
+    SET_WATCHES_MAX,
     SET_MAX_CLIENTS,
     SET_STOP_TIMEOUT,
     SET_LOG_LEVEL,
@@ -106,6 +108,11 @@ static const s_setting_t s_settings[SETTINGS] = {
                            "requests accepted and not yet answered; more are answered BUSY"},
     [SET_SESSIONS_MAX] = {"sessions-max", KIND_NUMBER, "100000", 1, 1000000, NULL,
                           "sessions of a group"},
+    [SET_HISTORY_BYTES_MAX] = {"history-bytes-max", KIND_SIZE, "16MiB", 0, 1024 * 1024 * MIB, NULL,
+                               "memory for the last changes of a group, which watches are served "
+                               "from; 0: none, and no watches"},
+    [SET_WATCHES_MAX] = {"watches-max", KIND_NUMBER, "1000000", 0, 100000000, NULL,
+                         "watches of a group on this node"},
     [SET_MAX_CLIENTS] = {"max-clients", KIND_NUMBER, "10000", 1, 100000, NULL,
                          "connections to make room for (open files)"},
     [SET_STOP_TIMEOUT] = {"stop-timeout", KIND_DURATION, "30s", 100, 600000, NULL,
@@ -354,6 +361,8 @@ static int s_convert (node_config_t *self, const node_texts_t *texts, node_compl
     self->snapshot_after_bytes = numbers[SET_SNAPSHOT_AFTER];
     self->in_flight_max = numbers[SET_IN_FLIGHT_MAX];
     self->sessions_max = numbers[SET_SESSIONS_MAX];
+    self->history_bytes_max = numbers[SET_HISTORY_BYTES_MAX];
+    self->watches_max = numbers[SET_WATCHES_MAX];
     self->max_clients = numbers[SET_MAX_CLIENTS];
     self->stop_timeout_ms = numbers[SET_STOP_TIMEOUT];
     self->log_level = (dt_log_level_t) choices[SET_LOG_LEVEL];

@@ -48,12 +48,14 @@ typedef struct {
     uint64_t snapshot_after_bytes; // of log
     uint64_t in_flight_max;        // requests
     uint64_t sessions_max;         // of a group
+    uint64_t history_bytes_max;    // of a group; 0: none, and no watches
+    uint64_t watches_max;          // of a group
     uint64_t stop_timeout_ms;      // for an orderly stop
     uint64_t max_clients;          // connections the node makes room for
     dt_log_level_t log_level;
 } node_config_t;
 
-enum { NODE_SETTINGS = 23 };
+enum { NODE_SETTINGS = 25 };
 
 // Where a setting came from; the order of strength.
 typedef enum {
