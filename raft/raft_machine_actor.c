@@ -24,6 +24,7 @@ struct raft_machine_host {
     uint64_t applied_told;            // the group knows
     int64_t push_at_ns;               // when streams want to be looked at
     bool push_more;                   // now
+    bool ending;                      // streams are to end
     dt_buffer_t body;                 // reused: body of one reply
 };
 
@@ -353,6 +354,9 @@ static void s_run (void *argument)
         }
         s_send_replies (self);
         s_tell_applied (self);
+        if (self->ending) {
+            s_end_streams (self);
+        }
         s_push (self);
     }
     s_end_streams (self);
@@ -393,6 +397,19 @@ void raft_machine_host_destroy (raft_machine_host_t **self_p)
         dt_buffer_deinit (&self->body);
         free (self);
     }
+}
+
+static void s_set_ending (void *argument)
+{
+    raft_machine_host_t *self = argument;
+    self->ending = true;
+    actor_wake (self->actor);
+}
+
+void raft_machine_host_end_streams (raft_machine_host_t *self)
+{
+    // If it is not taken any more, the actor has ended, and its streams with it.
+    (void) fiber_group_post (actor_group (self->actor), s_set_ending, self);
 }
 
 actor_t *raft_machine_host_actor (raft_machine_host_t *self)

@@ -99,6 +99,9 @@ raft_machine_host_t *raft_machine_host_new (actor_host_t *host,
 void raft_machine_host_connect (raft_machine_host_t *self, actor_t *group, actor_t *snapshot,
                                 actor_t *net);
 
+// The node is about to stop: tell the clients of streams, and let no new ones be. Any thread.
+void raft_machine_host_end_streams (raft_machine_host_t *self);
+
 // Free it and the machine, after the host was joined. Accepts NULL.
 void raft_machine_host_destroy (raft_machine_host_t **self_p);
 

@@ -238,6 +238,7 @@ void raft_node_stop_begin (raft_node_t *self)
     net_drain (self->net);
     for (size_t i = 0; i < self->groups_count; i++) {
         log_writer_hurry (self->groups[i].log_writer);
+        raft_machine_host_end_streams (self->groups[i].machine);
     }
 }
 

@@ -1,7 +1,7 @@
 """A small client for Dongting, written from docs/PROTOCOL.md alone.
 
 Needs pyzmq and msgpack. `Client` keeps many requests in flight over a DEALER socket; `ReqClient` asks
-one request at a time over a REQ socket; `Session` makes writes happen exactly once.
+one request at a time over a REQ socket; `Session` makes writes happen exactly once; `Watch` hears of changes.
 """
 
 import random
@@ -14,6 +14,7 @@ import zmq
 PING, HELLO, GET, PUT, STATUS = 1, 2, 5, 6, 46
 REMOVE, MKDIR, LIST = 70, 71, 72
 BATCH_GET, BATCH_PUT, BATCH_REMOVE, COMPARE_AND_SET = 73, 74, 75, 76
+WATCH_OPEN, WATCH_REMOVE, WATCH_ADD, WATCH_ACK, WATCH_LIST = 77, 78, 79, 95, 98
 SESSION_OPEN, SESSION_CLOSE, SESSION_KEEPALIVE, SNAPSHOT_TAKE = 90, 91, 92, 100
 
 PARENTS, PREVIOUS, RECURSIVE, KEYS_ONLY, META, ATOMIC, COUNT_ONLY = 1, 2, 4, 8, 16, 32, 64
@@ -272,3 +273,134 @@ class Session:
 
     def close(self):
         return self.client.call(SESSION_CLOSE, [self.id])
+
+
+# What a push of a watch is.
+CHANGES, CHANGES_MORE, STATE, STATE_END, PROGRESS, ENDED, RESYNC = 1, 2, 3, 4, 5, 6, 8
+PUT_EVENT, REMOVE_EVENT = 1, 2
+
+Event = namedtuple("Event", "kind index operation path node previous")
+
+
+class WatchEnded(Exception):
+    """The watch cannot go on: changes were lost (42), or are not kept any more (39)."""
+
+    def __init__(self, code, resume_index):
+        super().__init__(f"the watch ended with code {code} behind index {resume_index}")
+        self.code = code
+        self.resume_index = resume_index
+
+
+class Watch:
+    """Changes at and below a path. When its node goes away it continues at another one, behind the
+    last index of which everything was taken: nothing is lost and nothing comes twice."""
+
+    SILENCE_S = 3.0  # a node that says nothing for so long is left; it speaks every second
+
+    def __init__(self, endpoints, path="", depth=2, initial=False, after=None, filters=0, group=0):
+        self.index = after  # everything up to here was taken; None: nothing yet
+        self._endpoints = list(endpoints)
+        self._at = -1
+        self._path, self._depth, self._filters, self._group = path, depth, filters, group
+        self._initial = initial  # still to come, or not complete
+        self._socket = None
+        self._held = []  # changes of an entry, or of initial state, of which more is to come
+
+    def close(self):
+        if self._socket:
+            self._socket.close()
+        self._socket = None
+
+    def poll(self, timeout=10.0):
+        """The next events, whole entries only; an empty list if none came in time. Initial state
+        comes as one list, ended by an event of kind STATE_END. WatchEnded."""
+        deadline = time.monotonic() + timeout
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return []
+            if not self._socket and not self._connect(left):
+                continue
+            if not self._socket.poll(int(min(left, self.SILENCE_S) * 1000) + 1):
+                if left > self.SILENCE_S:
+                    self.close()
+                continue
+            events = []
+            for reply in unpack_replies(self._socket.recv()):
+                if self._socket and reply.id == 1:
+                    events += self._take(reply)
+            if events:
+                return events
+
+    def _send(self, number, operation, body, options=None):
+        try:
+            self._socket.send(pack_request(number, operation, body, self._group, 2000, options))
+        except zmq.Again:
+            pass  # not connected: the answer that does not come tells
+
+    def _connect(self, left):
+        """Open the stream and the watch on the next node."""
+        self._at = (self._at + 1) % len(self._endpoints)
+        self._held = []
+        self._seq = 0
+        self._socket = zmq.Context.instance().socket(zmq.DEALER)
+        configure(self._socket)
+        self._socket.setsockopt(zmq.SNDTIMEO, 1000)
+        self._socket.connect(self._endpoints[self._at])
+        self._send(1, WATCH_OPEN, None)
+        opened = self._answer(1, left)
+        if opened and opened.code == SUCCESS:
+            self._stream = opened.body[1]
+            options = {1: self._depth, 5: self._filters, 4: self._initial}
+            if self.index is not None:
+                options[3] = self.index
+            self._send(2, WATCH_ADD, [self._stream, [[1, self._path, options]]])
+            added = self._answer(2, left)
+            if added and added.code == SUCCESS:
+                code = added.body[0][1]
+                if code:
+                    self.close()
+                    raise WatchEnded(code, self.index)
+                if self.index is None:
+                    self.index = added.index
+                return True
+        self.close()
+        time.sleep(0.05)
+        return False
+
+    def _answer(self, number, left):
+        if not self._socket.poll(int(min(left, self.SILENCE_S) * 1000) + 1):
+            return None
+        for reply in unpack_replies(self._socket.recv()):
+            if reply.id == number:
+                return reply
+        return None
+
+    def _take(self, reply):
+        if reply.code != SUCCESS:  # the stream ended: go on elsewhere
+            self.close()
+            return []
+        kind, seq, items = reply.body[:3]
+        if seq != self._seq + 1:  # a push was lost on the way
+            self.close()
+            return []
+        self._seq = seq
+        self._send(3, WATCH_ACK, [self._stream, seq], {5: 2})
+        if kind == ENDED:
+            self.close()
+            raise WatchEnded(items[0][1], items[0][2])
+        if kind == RESYNC:
+            self._initial = True
+            self._held = []
+        elif kind != PROGRESS:
+            for item in items:
+                values = list(item[1:]) + [None] * (6 - len(item))
+                self._held.append(Event(kind, *values))
+        if kind == STATE_END:
+            self._initial = False
+        if kind == CHANGES_MORE or self._initial:
+            return []
+        if kind != STATE:
+            self.index = reply.index
+        events, self._held = self._held, []
+        return events

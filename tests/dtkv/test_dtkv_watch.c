@@ -754,6 +754,16 @@ START_TEST (a_restored_store_ends_watches)
 }
 END_TEST
 
+START_TEST (a_node_that_stops_ends_its_streams)
+{
+    ask ("c", 7, DTKV_OP_WATCH_OPEN, "\xc0");
+    ask ("d", 8, DTKV_OP_WATCH_OPEN, "\xc0");
+    dtkv_watches_end (s_watches, 73, s_note, NULL);
+    ck_assert_str_eq (s_log, "7:73:0/0 8:73:0/0");
+    ck_assert_uint_eq (dtkv_watches_streams (s_watches), 0);
+}
+END_TEST
+
 START_TEST (a_million_watches_would_fit)
 {
     ck_assert_uint_le (sizeof (watch_t), 144);
@@ -772,6 +782,7 @@ int main (void)
     tcase_add_test (facts, an_idle_stream_is_told_every_second_and_ends_when_not_heard);
     tcase_add_test (facts, a_client_that_does_not_acknowledge_gets_its_window_only);
     tcase_add_test (facts, a_restored_store_ends_watches);
+    tcase_add_test (facts, a_node_that_stops_ends_its_streams);
     tcase_add_test (facts, a_million_watches_would_fit);
     suite_add_tcase (suite, facts);
     TCase *random = tcase_create ("random");
