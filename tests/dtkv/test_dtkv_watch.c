@@ -1,7 +1,7 @@
 // Watches against a naive twin: every event of every entry in one list, every watch compared with
-// what that list says. The comparison is of the bytes of items, in order, so it is at once the check
-// that events are ordered, unique, atomic, reliable, resumable, bookmarked, right about the previous
-// node and about creation, and filtered [WATCH-1, JEP-7].
+// what that list says. The comparison is of the bytes of items, in order, so it is at once the
+// check that events are ordered, unique, atomic, reliable, resumable, bookmarked, right about the
+// previous node and about creation, and filtered [WATCH-1, JEP-7].
 
 #include <check.h>
 #include <stdio.h>
@@ -33,11 +33,11 @@ typedef struct {
 } s_known_t;
 
 typedef struct {
-    bool used;       //
-    bool ended;      // by the node
-    uint32_t id;     //
-    char path[32];   //
-    uint32_t depth;  //
+    bool used;      //
+    bool ended;     // by the node
+    uint32_t id;    //
+    char path[32];  //
+    uint32_t depth; //
     uint32_t filters;
     bool latest;
     bool falls_back;
@@ -53,9 +53,9 @@ typedef struct {
     uint64_t id; // 0: not open
     uint64_t seq;
     uint64_t acked;
-    uint64_t bookmark;  // index of the last push
-    uint64_t more_of;   // entry of which more must follow; 0: none
-    uint64_t unacked;   // bytes
+    uint64_t bookmark; // index of the last push
+    uint64_t more_of;  // entry of which more must follow; 0: none
+    uint64_t unacked;  // bytes
     uint64_t window;
     uint32_t next_id;
     s_client_watch_t watches[WATCHES];
@@ -119,7 +119,8 @@ static bool s_expects (const s_client_watch_t *watch, const s_event_t *event)
     return !(watch->filters & filtered) && s_covers (watch, event->path.data, event->path.bytes);
 }
 
-static void s_expected_item (const s_client_watch_t *watch, const s_event_t *event, dt_buffer_t *out)
+static void s_expected_item (const s_client_watch_t *watch, const s_event_t *event,
+                             dt_buffer_t *out)
 {
     bool previous = watch->filters & 8;
     bool put = event->kind == DTKV_EVENT_PUT;
@@ -205,8 +206,7 @@ static void s_compare_state (s_world_t *self, s_client_watch_t *watch)
             continue;
         }
         covered++;
-        s_known_t *known =
-            s_known (watch, (msgpack_slice_t){walk.path.data, walk.path.bytes});
+        s_known_t *known = s_known (watch, (msgpack_slice_t){walk.path.data, walk.path.bytes});
         ck_assert_msg (known != NULL, "watch %u of '%s' does not know %.*s", watch->id, watch->path,
                        (int) walk.path.bytes, (const char *) walk.path.data);
         ck_assert_uint_eq (dtkv_image_modify_index (known->node.data, known->node.bytes),
@@ -404,8 +404,7 @@ static int s_add (s_world_t *self, uint64_t at, s_client_watch_t *watch, bool ha
     ck_assert_uint_eq (msgpack_cursor_uint (&cursor), watch->id);
     int code = (int) msgpack_cursor_uint (&cursor);
     watch->used = code == 0;
-    watch->next = s_first_after (
-        self, has_after ? after : dtkv_store_applied_index (self->store));
+    watch->next = s_first_after (self, has_after ? after : dtkv_store_applied_index (self->store));
     dt_buffer_deinit (&body);
     dt_buffer_deinit (&reply);
     return code;
@@ -535,8 +534,7 @@ static void s_step (s_world_t *self, kv_program_t *program, unsigned acks_of_100
     s_copy_events (self);
     self->now_ms += dt_random_below (&self->random, 3);
     uint64_t at = dt_random_below (&self->random, STREAMS);
-    s_client_watch_t *watch =
-        &self->clients[at].watches[dt_random_below (&self->random, WATCHES)];
+    s_client_watch_t *watch = &self->clients[at].watches[dt_random_below (&self->random, WATCHES)];
     if (dt_random_chance (&self->random, 1, 6)) {
         if (watch->used && !watch->ended) {
             s_remove (self, at, watch);
@@ -554,7 +552,8 @@ static void s_step (s_world_t *self, kv_program_t *program, unsigned acks_of_100
 
 static s_world_t s_world;
 
-static void s_run (uint64_t seed, uint64_t history_bytes_max, unsigned acks_of_100)
+static void s_run (uint64_t seed, uint64_t history_bytes_max, unsigned acks_of_100,
+                   unsigned drain_every)
 {
     printf ("seed %llu\n", (unsigned long long) seed);
     fflush (stdout);
@@ -573,7 +572,7 @@ static void s_run (uint64_t seed, uint64_t history_bytes_max, unsigned acks_of_1
     program.names = 3;
     for (unsigned i = 0; i < 2000; i++) {
         s_step (&s_world, &program, acks_of_100);
-        if (i % 500 == 499) {
+        if (i % drain_every == drain_every - 1) {
             s_drain (&s_world);
         }
     }
@@ -585,7 +584,7 @@ static void s_run (uint64_t seed, uint64_t history_bytes_max, unsigned acks_of_1
 START_TEST (every_watch_gets_exactly_what_the_list_says)
 {
     for (uint64_t seed = 1; seed <= 10; seed++) {
-        s_run (seed, 16 << 20, 30);
+        s_run (seed, 16 << 20, 30, 500);
         ck_assert_uint_eq (s_world.lagged, 0);
         s_world_deinit (&s_world);
     }
@@ -597,7 +596,7 @@ START_TEST (who_falls_behind_the_history_is_told)
     uint64_t lagged = 0;
     uint64_t resyncs = 0;
     for (uint64_t seed = 1; seed <= 10; seed++) {
-        s_run (seed, 140000, 2);
+        s_run (seed, 140000, 2, 2000);
         lagged += s_world.lagged;
         resyncs += s_world.resyncs;
         s_world_deinit (&s_world);
@@ -637,8 +636,8 @@ static void s_setup (void)
 {
     dtkv_limits_t limits = DTKV_LIMITS_DEFAULT;
     kv_fixture_init (&s_kv, &limits);
-    s_watches = dtkv_watches_new (
-        &(dtkv_watches_options_t){.watches_max = 3, .streams_max = 2}, s_kv.store);
+    s_watches = dtkv_watches_new (&(dtkv_watches_options_t){.watches_max = 3, .streams_max = 2},
+                                  s_kv.store);
     s_log[0] = 0;
 }
 
@@ -663,9 +662,9 @@ static int s_raw (const char *client, uint64_t request_id, uint32_t operation, c
                   size_t bytes)
 {
     dt_buffer_clear (&s_kv.reply);
-    return dtkv_watches_request (
-        s_watches, &(dtkv_watch_client_t){(const uint8_t *) client, strlen (client)}, request_id,
-        operation, body, bytes, 1000, &s_kv.reply);
+    return dtkv_watches_request (s_watches,
+                                 &(dtkv_watch_client_t){(const uint8_t *) client, strlen (client)},
+                                 request_id, operation, body, bytes, 1000, &s_kv.reply);
 }
 
 #define ask(client, id, operation, body) s_raw (client, id, operation, body, sizeof (body) - 1)
@@ -689,8 +688,9 @@ START_TEST (streams_and_watches_are_limited)
                            "b\x92\x03\xa2.b"),
                       0);
     ck_assert_str_eq (kv_reply (&s_kv), "[[1 0] [2 0] [2 15] [3 7]]");
-    ask ("c", 1, DTKV_OP_WATCH_ADD, "\x92\x02\x92\x92\x01\xa1"
-                                    "a\x92\x02\xa0");
+    ask ("c", 1, DTKV_OP_WATCH_ADD,
+         "\x92\x02\x92\x92\x01\xa1"
+         "a\x92\x02\xa0");
     ck_assert_str_eq (kv_reply (&s_kv), "[[1 0] [2 41]]");
 }
 END_TEST
