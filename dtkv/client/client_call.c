@@ -2,36 +2,8 @@
 
 #include <string.h>
 
+#include "dtkv/client/client_body.h"
 #include "dtkv/client/client_internal.h"
-#include "transport/msgpack_writer.h"
-
-// No request comes near it; keeps sums of sizes from wrapping.
-#define BYTES_LIMIT ((size_t) 1 << 40)
-
-static uint8_t *s_put_bytes (uint8_t *place, dt_bytes_t bytes)
-{
-    place = msgpack_put_bin_header (place, (uint32_t) bytes.bytes);
-    if (bytes.bytes) {
-        memcpy (place, bytes.data, bytes.bytes);
-    }
-    return place + bytes.bytes;
-}
-
-// Room for bytes as a bin.
-static size_t s_room (dt_bytes_t bytes)
-{
-    return MSGPACK_HEADER_BYTES_MAX + (bytes.bytes < BYTES_LIMIT ? bytes.bytes : BYTES_LIMIT);
-}
-
-static bool s_is_valid (dt_bytes_t bytes)
-{
-    return bytes.data || bytes.bytes == 0;
-}
-
-static uint32_t s_flags (const dt_call_options_t *options)
-{
-    return options ? options->flags : 0;
-}
 
 static int s_call_nil (dt_client_t *self, const client_call_t *call)
 {
@@ -48,18 +20,18 @@ static int s_call_nil (dt_client_t *self, const client_call_t *call)
 // [ path, flags ? ]
 static int s_call_path (dt_client_t *self, const client_call_t *call, dt_bytes_t path)
 {
-    if (!s_is_valid (path)) {
+    if (!client_bytes_valid (path)) {
         return DT_INVALID;
     }
     client_request_t request;
     uint8_t *place;
-    uint32_t flags = s_flags (call->options);
-    int rc = client_request_begin (&request, self, call, 6 + s_room (path), &place);
+    uint32_t flags = client_flags (call->options);
+    int rc = client_request_begin (&request, self, call, 6 + client_room (path), &place);
     if (rc) {
         return rc;
     }
     *place++ = flags ? 0x92 : 0x91;
-    place = s_put_bytes (place, path);
+    place = client_put_bytes (place, path);
     if (flags) {
         place = msgpack_put_uint (place, flags);
     }
@@ -147,21 +119,21 @@ int dt_client_mkdir_async (dt_client_t *self, dt_bytes_t path, const dt_call_opt
 int dt_client_put_async (dt_client_t *self, dt_bytes_t path, dt_bytes_t value,
                          const dt_call_options_t *options, dt_callback_t *callback, void *user)
 {
-    if (!s_is_valid (path) || !s_is_valid (value)) {
+    if (!client_bytes_valid (path) || !client_bytes_valid (value)) {
         return DT_INVALID;
     }
     client_call_t call = {DT_OPERATION_PUT, SLOT_WRITE, options, callback, user};
     client_request_t request;
     uint8_t *place;
-    uint32_t flags = s_flags (options);
-    int rc =
-        client_request_begin (&request, self, &call, 6 + s_room (path) + s_room (value), &place);
+    uint32_t flags = client_flags (options);
+    int rc = client_request_begin (&request, self, &call,
+                                   6 + client_room (path) + client_room (value), &place);
     if (rc) {
         return rc;
     }
     *place++ = flags ? 0x93 : 0x92;
-    place = s_put_bytes (place, path);
-    place = s_put_bytes (place, value);
+    place = client_put_bytes (place, path);
+    place = client_put_bytes (place, value);
     if (flags) {
         place = msgpack_put_uint (place, flags);
     }
@@ -174,27 +146,27 @@ int dt_client_list_async (dt_client_t *self, dt_bytes_t path, const dt_page_t *p
 {
     static const dt_page_t whole;
     const dt_page_t *from = page ? page : &whole;
-    if (!s_is_valid (path) || !s_is_valid (from->after)) {
+    if (!client_bytes_valid (path) || !client_bytes_valid (from->after)) {
         return DT_INVALID;
     }
     client_call_t call = {DT_OPERATION_LIST, SLOT_SAFE, options, callback, user};
     client_request_t request;
     uint8_t *place;
-    size_t room = 1 + 3 * MSGPACK_HEADER_BYTES_MAX + s_room (path) + s_room (from->after);
+    size_t room = 1 + 3 * MSGPACK_HEADER_BYTES_MAX + client_room (path) + client_room (from->after);
     int rc = client_request_begin (&request, self, &call, room, &place);
     if (rc) {
         return rc;
     }
     *place++ = from->after.bytes ? 0x95 : from->items_max || from->bytes_max ? 0x94 : 0x92;
     uint8_t count = place[-1] & 0x0f;
-    place = s_put_bytes (place, path);
-    place = msgpack_put_uint (place, s_flags (options));
+    place = client_put_bytes (place, path);
+    place = msgpack_put_uint (place, client_flags (options));
     if (count > 2) {
         place = msgpack_put_uint (place, from->items_max ? from->items_max : 10000);
         place = msgpack_put_uint (place, from->bytes_max ? from->bytes_max : 1u << 20);
     }
     if (count > 4) {
-        place = s_put_bytes (place, from->after);
+        place = client_put_bytes (place, from->after);
     }
     client_request_end (&request, &call, place);
     return 0;
@@ -205,11 +177,11 @@ static int s_call_paths (dt_client_t *self, const client_call_t *call, const dt_
                          size_t count)
 {
     size_t room = 1 + 2 * MSGPACK_HEADER_BYTES_MAX;
-    for (size_t i = 0; i < count && room < BYTES_LIMIT; i++) {
-        if (!s_is_valid (paths[i])) {
+    for (size_t i = 0; i < count && room < CLIENT_BYTES_LIMIT; i++) {
+        if (!client_bytes_valid (paths[i])) {
             return DT_INVALID;
         }
-        room += s_room (paths[i]);
+        room += client_room (paths[i]);
     }
     client_request_t request;
     uint8_t *place;
@@ -217,11 +189,11 @@ static int s_call_paths (dt_client_t *self, const client_call_t *call, const dt_
     if (rc) {
         return rc;
     }
-    uint32_t flags = s_flags (call->options);
+    uint32_t flags = client_flags (call->options);
     *place++ = flags ? 0x92 : 0x91;
     place = msgpack_put_array (place, (uint32_t) count);
     for (size_t i = 0; i < count; i++) {
-        place = s_put_bytes (place, paths[i]);
+        place = client_put_bytes (place, paths[i]);
     }
     if (flags) {
         place = msgpack_put_uint (place, flags);
@@ -251,11 +223,11 @@ int dt_client_batch_put_async (dt_client_t *self, const dt_pair_t *pairs, size_t
                                void *user)
 {
     size_t room = 1 + 2 * MSGPACK_HEADER_BYTES_MAX;
-    for (size_t i = 0; i < count && room < BYTES_LIMIT; i++) {
-        if (!s_is_valid (pairs[i].path) || !s_is_valid (pairs[i].value)) {
+    for (size_t i = 0; i < count && room < CLIENT_BYTES_LIMIT; i++) {
+        if (!client_bytes_valid (pairs[i].path) || !client_bytes_valid (pairs[i].value)) {
             return DT_INVALID;
         }
-        room += 1 + s_room (pairs[i].path) + s_room (pairs[i].value);
+        room += 1 + client_room (pairs[i].path) + client_room (pairs[i].value);
     }
     client_call_t call = {DT_OPERATION_BATCH_PUT, SLOT_WRITE, options, callback, user};
     client_request_t request;
@@ -264,13 +236,13 @@ int dt_client_batch_put_async (dt_client_t *self, const dt_pair_t *pairs, size_t
     if (rc) {
         return rc;
     }
-    uint32_t flags = s_flags (options);
+    uint32_t flags = client_flags (options);
     *place++ = flags ? 0x92 : 0x91;
     place = msgpack_put_array (place, (uint32_t) count);
     for (size_t i = 0; i < count; i++) {
         *place++ = 0x92;
-        place = s_put_bytes (place, pairs[i].path);
-        place = s_put_bytes (place, pairs[i].value);
+        place = client_put_bytes (place, pairs[i].path);
+        place = client_put_bytes (place, pairs[i].value);
     }
     if (flags) {
         place = msgpack_put_uint (place, flags);
@@ -284,7 +256,7 @@ static uint8_t *s_put_expected (uint8_t *place, const dt_condition_t *condition)
 {
     if (condition->compare == DT_COMPARE_VALUE) {
         if (!condition->absent) {
-            return s_put_bytes (place, condition->value);
+            return client_put_bytes (place, condition->value);
         }
         *place++ = 0xc0;
         return place;
@@ -297,8 +269,8 @@ int dt_client_compare_and_set_async (dt_client_t *self, dt_bytes_t path,
                                      const dt_call_options_t *options, dt_callback_t *callback,
                                      void *user)
 {
-    if (!s_is_valid (path) || !condition || condition->compare > DT_COMPARE_INDEX ||
-        !s_is_valid (condition->value) || (value && !s_is_valid (*value))) {
+    if (!client_bytes_valid (path) || !condition || condition->compare > DT_COMPARE_INDEX ||
+        !client_bytes_valid (condition->value) || (value && !client_bytes_valid (*value))) {
         return DT_INVALID;
     }
     // 0 would mean absent, which is another question than "equals 0", which nothing does.
@@ -308,19 +280,19 @@ int dt_client_compare_and_set_async (dt_client_t *self, dt_bytes_t path,
     client_call_t call = {DT_OPERATION_COMPARE_AND_SET, SLOT_WRITE, options, callback, user};
     client_request_t request;
     uint8_t *place;
-    size_t room = 1 + 3 * MSGPACK_HEADER_BYTES_MAX + s_room (path) + s_room (condition->value) +
-                  (value ? s_room (*value) : 1);
+    size_t room = 1 + 3 * MSGPACK_HEADER_BYTES_MAX + client_room (path) +
+                  client_room (condition->value) + (value ? client_room (*value) : 1);
     int rc = client_request_begin (&request, self, &call, room, &place);
     if (rc) {
         return rc;
     }
-    uint32_t flags = s_flags (options);
+    uint32_t flags = client_flags (options);
     *place++ = flags ? 0x95 : 0x94;
-    place = s_put_bytes (place, path);
+    place = client_put_bytes (place, path);
     *place++ = (uint8_t) condition->compare;
     place = s_put_expected (place, condition);
     if (value) {
-        place = s_put_bytes (place, *value);
+        place = client_put_bytes (place, *value);
     } else {
         *place++ = 0xc0;
     }

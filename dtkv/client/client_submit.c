@@ -7,13 +7,14 @@
 #include "base/dt_assert.h"
 #include "base/dt_hash.h"
 #include "base/dt_memory.h"
+#include "dtkv/client/client_body.h"
 #include "dtkv/client/client_internal.h"
-#include "transport/msgpack_writer.h"
 
 // Array header, id, operation, group, time limit.
 #define PREFIX_BYTES_MAX (1 + 9 + 1 + 5 + 5)
-// Map header, session number, minimum index, read mode, digest.
-#define OPTIONS_BYTES_MAX (1 + 10 + 10 + 2 + 2)
+// Map header, session number, session, minimum index, read mode, digest.
+#define OPTIONS_BYTES_MAX (1 + 10 + 10 + 10 + 2 + 2)
+#define GUARDS_MAX        16
 
 int64_t client_now_ms (void)
 {
@@ -152,6 +153,7 @@ static bool s_is_numbered (const dt_client_t *client, const client_call_t *call,
 {
     return client->options.session && (call->flags & SLOT_WRITE) &&
            call->operation < DT_OPERATION_SESSION_OPEN && !options->no_session &&
+           options->session == 0 &&
            (options->group == 0 || options->group == client->options.group);
 }
 
@@ -286,16 +288,53 @@ static void s_split_window (client_request_t *self)
     }
 }
 
+static bool s_are_guards_valid (const client_call_t *call, const dt_call_options_t *options)
+{
+    if (options->guard_count > GUARDS_MAX ||
+        (options->guard_count && (!(call->flags & SLOT_WRITE) || !options->guards))) {
+        return false;
+    }
+    for (size_t i = 0; i < options->guard_count; i++) {
+        if (!client_bytes_valid (options->guards[i].path)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static size_t s_guards_room (const dt_call_options_t *options)
+{
+    size_t room = options->guard_count ? 3 * MSGPACK_HEADER_BYTES_MAX : 0;
+    for (size_t i = 0; i < options->guard_count; i++) {
+        room += 1 + client_room (options->guards[i].path) + MSGPACK_HEADER_BYTES_MAX;
+    }
+    return room;
+}
+
+// The body of `guarded` up to the operation's own: [ [ [ path, token ] ... ], operation,
+static uint8_t *s_write_guards (const dt_call_options_t *options, uint8_t operation, uint8_t *place)
+{
+    *place++ = 0x93;
+    place = msgpack_put_array (place, (uint32_t) options->guard_count);
+    for (size_t i = 0; i < options->guard_count; i++) {
+        *place++ = 0x92;
+        place = client_put_bytes (place, options->guards[i].path);
+        place = msgpack_put_uint (place, options->guards[i].token);
+    }
+    return msgpack_put_uint (place, operation);
+}
+
 int client_request_begin (client_request_t *self, dt_client_t *client, const client_call_t *call,
                           size_t body_bytes, uint8_t **place)
 {
     static const dt_call_options_t defaults;
     const dt_call_options_t *options = call->options ? call->options : &defaults;
     uint32_t timeout_ms = options->timeout_ms ? options->timeout_ms : client->options.timeout_ms;
-    if (timeout_ms > CLIENT_TIMEOUT_MS_MAX || options->read_mode > DT_READ_STALE) {
+    if (timeout_ms > CLIENT_TIMEOUT_MS_MAX || options->read_mode > DT_READ_STALE ||
+        !s_are_guards_valid (call, options)) {
         return DT_INVALID;
     }
-    size_t bytes = PREFIX_BYTES_MAX + OPTIONS_BYTES_MAX + body_bytes;
+    size_t bytes = PREFIX_BYTES_MAX + OPTIONS_BYTES_MAX + s_guards_room (options) + body_bytes;
     if (bytes + CLIENT_HEADER_SESSION_BYTES >
         atomic_load_explicit (&client->frame_bytes_max, memory_order_relaxed)) {
         return DT_TOO_BIG;
@@ -326,16 +365,20 @@ int client_request_begin (client_request_t *self, dt_client_t *client, const cli
     }
     self->start = client_lane_reserve (self->lane, bytes, client->client_id);
     // The node gives up a little earlier, so that its own word about the outcome arrives in time.
-    *place = s_write_prefix (self, call->operation, key.group, timeout_ms - timeout_ms / 16,
-                             self->start);
+    bool guarded = options->guard_count > 0;
+    *place = s_write_prefix (self, guarded ? DT_OPERATION_GUARDED : call->operation, key.group,
+                             timeout_ms - timeout_ms / 16, self->start);
+    if (guarded) {
+        *place = s_write_guards (options, call->operation, *place);
+    }
     return 0;
 }
 
 static uint8_t *s_write_options (const client_request_t *self, uint8_t *place)
 {
     const dt_call_options_t *options = self->options;
-    unsigned count = (self->sequence != 0) + (options->min_index != 0) + (options->read_mode != 0) +
-                     options->want_digest;
+    unsigned count = (self->sequence != 0) + (options->session != 0) + (options->min_index != 0) +
+                     (options->read_mode != 0) + options->want_digest;
     if (count == 0) {
         return place;
     }
@@ -344,6 +387,10 @@ static uint8_t *s_write_options (const client_request_t *self, uint8_t *place)
     if (self->sequence) {
         *place++ = 1;
         place = msgpack_put_uint (place, self->sequence);
+    }
+    if (options->session) {
+        *place++ = 2;
+        place = msgpack_put_uint (place, options->session);
     }
     if (options->min_index) {
         *place++ = 4;

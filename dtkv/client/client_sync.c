@@ -8,6 +8,7 @@
 
 #include "base/dt_memory.h"
 #include "dtkv/client/client_internal.h"
+#include "dtkv/client/dt_client_lock.h"
 
 // On the stack of the caller.
 typedef struct {
@@ -197,4 +198,40 @@ int dt_client_session_keepalive (dt_client_t *self, uint64_t session_id,
                                  const dt_call_options_t *options, dt_result_t **result_p)
 {
     WAIT_FOR (self, result_p, dt_client_session_keepalive_async, session_id, options);
+}
+
+int dt_client_put_temp (dt_client_t *self, dt_bytes_t path, dt_bytes_t value, uint64_t ttl_ms,
+                        const dt_call_options_t *options, dt_result_t **result_p)
+{
+    WAIT_FOR (self, result_p, dt_client_put_temp_async, path, value, ttl_ms, options);
+}
+
+int dt_client_mkdir_temp (dt_client_t *self, dt_bytes_t path, uint64_t ttl_ms,
+                          const dt_call_options_t *options, dt_result_t **result_p)
+{
+    WAIT_FOR (self, result_p, dt_client_mkdir_temp_async, path, ttl_ms, options);
+}
+
+int dt_client_update_ttl (dt_client_t *self, dt_bytes_t path, uint64_t ttl_ms,
+                          const dt_call_options_t *options, dt_result_t **result_p)
+{
+    WAIT_FOR (self, result_p, dt_client_update_ttl_async, path, ttl_ms, options);
+}
+
+int dt_client_lock (dt_client_t *self, dt_bytes_t path, const dt_lock_request_t *request,
+                    const dt_call_options_t *options, dt_result_t **result_p)
+{
+    WAIT_FOR (self, result_p, dt_client_lock_async, path, request, options);
+}
+
+int dt_client_unlock (dt_client_t *self, dt_bytes_t path, uint64_t token,
+                      const dt_call_options_t *options, dt_result_t **result_p)
+{
+    WAIT_FOR (self, result_p, dt_client_unlock_async, path, token, options);
+}
+
+int dt_client_lock_renew (dt_client_t *self, dt_bytes_t path, uint64_t token, uint64_t lease_ms,
+                          const dt_call_options_t *options, dt_result_t **result_p)
+{
+    WAIT_FOR (self, result_p, dt_client_lock_renew_async, path, token, lease_ms, options);
 }

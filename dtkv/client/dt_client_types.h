@@ -147,6 +147,12 @@ typedef enum {
     DT_READ_STALE = 2,        // what the node asked has
 } dt_read_mode_t;
 
+// A grant of a lock that a write depends on.
+typedef struct {
+    dt_bytes_t path; // of the lock
+    uint64_t token;  // of the grant
+} dt_guard_t;
+
 // Options of one call. A zeroed struct, or NULL in its place, means the defaults.
 typedef struct {
     uint32_t group;      // raft group; 0: the client's
@@ -157,6 +163,9 @@ typedef struct {
     uint64_t principal;  // client id recorded as the writer; 0: the client's own
     bool want_digest;    // the result carries the digest of the state
     bool no_session;     // a write outside the client's session: at most one attempt may be lost
+    uint64_t session;    // a plain write on behalf of this session instead of the client's; 0: not
+    const dt_guard_t *guards; // a write happens only while all of these are held, else FENCED
+    size_t guard_count;       // 0 .. 16
 } dt_call_options_t;
 
 // Options of a client. Start from dt_client_options_init.
@@ -232,12 +241,19 @@ typedef enum {
     DT_OPERATION_BATCH_PUT = 74,
     DT_OPERATION_BATCH_REMOVE = 75,
     DT_OPERATION_COMPARE_AND_SET = 76,
+    DT_OPERATION_PUT_TEMP = 80,
+    DT_OPERATION_MKDIR_TEMP = 81,
+    DT_OPERATION_UPDATE_TTL = 82,
+    DT_OPERATION_LOCK = 83,
+    DT_OPERATION_UNLOCK = 84,
+    DT_OPERATION_LOCK_RENEW = 86,
     DT_OPERATION_MOVE = 87,
     DT_OPERATION_INCREMENT = 88,
     DT_OPERATION_TRANSACTION = 89,
     DT_OPERATION_SESSION_OPEN = 90,
     DT_OPERATION_SESSION_CLOSE = 91,
     DT_OPERATION_SESSION_KEEPALIVE = 92,
+    DT_OPERATION_GUARDED = 94, // on the wire only: a result names the operation under the guards
     DT_OPERATION_SNAPSHOT_TAKE = 100,
 } dt_operation_t;
 

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -104,10 +105,21 @@ static void s_note (fake_server_t *self, const protocol_request_t *request)
         self->seen_capacity = self->seen_capacity ? 2 * self->seen_capacity : 1024;
         self->seen = dt_realloc (self->seen, self->seen_capacity * sizeof *self->seen);
     }
-    self->seen[self->seen_count++] = (fake_seen_t){
-        request->id,        request->operation,  request->group,       request->timeout_ms,
-        request->client_id, request->session_id, request->session_seq, request->session_ack,
-        request->min_index, request->read_mode,  request->want_digest};
+    fake_seen_t *seen = &self->seen[self->seen_count++];
+    *seen = (fake_seen_t){.id = request->id,
+                          .operation = request->operation,
+                          .group = request->group,
+                          .timeout_ms = request->timeout_ms,
+                          .client_id = request->client_id,
+                          .session_id = request->session_id,
+                          .session_seq = request->session_seq,
+                          .session_ack = request->session_ack,
+                          .min_index = request->min_index,
+                          .read_mode = request->read_mode,
+                          .want_digest = request->want_digest,
+                          .body_bytes = request->body.bytes};
+    memcpy (seen->body, request->body.data,
+            request->body.bytes < sizeof seen->body ? request->body.bytes : sizeof seen->body);
     pthread_cond_broadcast (&self->changed);
 }
 

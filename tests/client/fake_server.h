@@ -47,6 +47,8 @@ typedef struct {
     uint64_t min_index;
     uint32_t read_mode;
     bool want_digest;
+    size_t body_bytes;
+    uint8_t body[200]; // its first bytes
 } fake_seen_t;
 
 typedef struct fake_server fake_server_t;
