@@ -130,7 +130,7 @@ uint64_t dtctl_now_ms (void);
 // The commands
 // -------------------------------------------------------------------------------------
 
-dtctl_run_fn dtctl_put, dtctl_increment, dtctl_move, dtctl_cas, dtctl_mkdir, dtctl_get, dtctl_list,
+dtctl_run_fn dtctl_put, dtctl_ttl, dtctl_increment, dtctl_move, dtctl_cas, dtctl_mkdir, dtctl_get, dtctl_list,
     dtctl_tree, dtctl_remove, dtctl_batch, dtctl_import, dtctl_export, dtctl_status, dtctl_info,
     dtctl_ping, dtctl_snapshot, dtctl_members, dtctl_member, dtctl_cluster, dtctl_config,
     dtctl_transfer, dtctl_help, dtctl_version, dtctl_completion;

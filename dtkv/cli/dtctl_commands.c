@@ -43,10 +43,16 @@ const dtctl_flag_t dtctl_global_flags[] = {
         "skip-ok", 0, NULL, "skipped files are no failure (exit code 0)", false                    \
     }
 
+#define S_FLAG_TTL                                                                                 \
+    {                                                                                              \
+        "ttl", 0, "DURATION", "it goes by itself after that time: 500ms, 30s, 5m", false           \
+    }
+
 static const dtctl_flag_t s_put_flags[] = {
     S_FLAG_FILE,
     S_FLAG_PARENTS,
     S_FLAG_PREVIOUS,
+    S_FLAG_TTL,
     {"sequential", 's', NULL, "append a rising number of 20 digits to the key", false},
     {0},
 };
@@ -60,7 +66,7 @@ static const dtctl_flag_t s_member_flags[] = {
     {0},
 };
 static const dtctl_flag_t s_get_flags[] = {S_FLAG_LONG, {0}};
-static const dtctl_flag_t s_mkdir_flags[] = {S_FLAG_PARENTS, S_FLAG_PREVIOUS, {0}};
+static const dtctl_flag_t s_mkdir_flags[] = {S_FLAG_PARENTS, S_FLAG_PREVIOUS, S_FLAG_TTL, {0}};
 static const dtctl_flag_t s_remove_flags[] = {
     {"recursive", 'r', NULL, "remove a directory with all that is below it", false},
     {"yes", 'y', NULL, "do not ask", false},
@@ -126,8 +132,14 @@ const dtctl_command_t dtctl_commands[] = {
      "  dtctl put -p app.db.url postgres://db/app\n"
      "  dtctl put app.logo --file logo.png\n"
      "  date | dtctl put app.started -\n"
-     "  dtctl put -s queue.job- work       creates queue.job-00000000000000000042, prints it\n",
+     "  dtctl put -s queue.job- work       creates queue.job-00000000000000000042, prints it\n"
+     "  dtctl put --ttl 30s services.web.10-0-0-7 up\n",
      s_put_flags, 1, 2, dtctl_put},
+    {"ttl", s_keys, "KEY DURATION", "have a temporary key or directory live so long from now on",
+     "It does not count as a change: version and index stay.\n"
+     "\n"
+     "  dtctl ttl services.web.10-0-0-7 30s\n",
+     NULL, 2, 2, dtctl_ttl},
     {"get", s_keys, "KEY", "print a value",
      "Writes the bytes of the value and nothing else. On a terminal control characters are\n"
      "escaped and a newline is added.\n"

@@ -1,4 +1,4 @@
-// dtctl_put - the commands that write one node: put, incr, mv, mkdir, cas.
+// dtctl_put - the commands that write one node: put, ttl, incr, mv, mkdir, cas.
 
 #include <errno.h>
 #include <inttypes.h>
@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "dtkv/cli/dtctl.h"
+#include "dtkv/cli/dtctl_parse.h"
+#include "dtkv/client/dt_client_lock.h"
 
 // Begin to print what a write did; more fields may follow.
 static void s_report (dtctl_t *self, dt_bytes_t path, const char *what, const dt_result_t *result)
@@ -71,13 +73,25 @@ static int s_done_sequential (dtctl_t *self, dt_result_t **result_p)
     return DTCTL_EXIT_OK;
 }
 
+// Read how long a node is to live; *ttl_ms 0: for ever.
+static int s_take_ttl (dtctl_t *self, const char *text, uint64_t *ttl_ms)
+{
+    *ttl_ms = 0;
+    if (text && (dtctl_parse_duration (text, ttl_ms) != 0 || *ttl_ms == 0)) {
+        return dtctl_usage (self, "%s is no time to live: give one like 500ms, 30s, 5m", text);
+    }
+    return 0;
+}
+
 int dtctl_put (dtctl_t *self)
 {
     dt_bytes_t path;
     dt_bytes_t value;
     dt_buffer_t buffer = {0};
+    uint64_t ttl_ms = 0;
     bool sequential = dtctl_args_has (&self->args, "sequential");
-    int rc = dtctl_connect (self);
+    int rc = s_take_ttl (self, dtctl_args_value (&self->args, "ttl"), &ttl_ms);
+    rc = rc == 0 ? dtctl_connect (self) : rc;
     if (rc == 0) {
         rc = dtctl_take_path (self, self->args.arguments[0], false, &path);
     }
@@ -88,7 +102,9 @@ int dtctl_put (dtctl_t *self)
         uint32_t flags = s_flags (self) | (sequential ? DT_SEQUENTIAL : 0u);
         dt_call_options_t options = dtctl_call_options (self, flags);
         dt_result_t *result;
-        int code = dt_client_put (self->client, path, value, &options, &result);
+        int code = ttl_ms > 0
+                       ? dt_client_put_temp (self->client, path, value, ttl_ms, &options, &result)
+                       : dt_client_put (self->client, path, value, &options, &result);
         rc = dt_code_is_success (code) && sequential ? s_done_sequential (self, &result)
              : dt_code_is_success (code)
                  ? s_done (self, path, code == DT_SUCCESS ? "created" : "replaced", &result)
@@ -96,6 +112,30 @@ int dtctl_put (dtctl_t *self)
     }
     dt_buffer_deinit (&buffer);
     return rc;
+}
+
+int dtctl_ttl (dtctl_t *self)
+{
+    dt_bytes_t path;
+    uint64_t ttl_ms;
+    int rc = s_take_ttl (self, self->args.arguments[1], &ttl_ms);
+    rc = rc == 0 ? dtctl_connect (self) : rc;
+    if (rc == 0) {
+        rc = dtctl_take_path (self, self->args.arguments[0], false, &path);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    dt_call_options_t options = dtctl_call_options (self, 0);
+    dt_result_t *result;
+    int code = dt_client_update_ttl (self->client, path, ttl_ms, &options, &result);
+    if (!dt_code_is_success (code)) {
+        return dtctl_fail_free ("ttl", path, code, &result);
+    }
+    s_report (self, path, "renewed", result);
+    dtctl_output_end (self->out);
+    dt_result_free (&result);
+    return DTCTL_EXIT_OK;
 }
 
 // Read the number to add.
@@ -177,7 +217,9 @@ int dtctl_move (dtctl_t *self)
 int dtctl_mkdir (dtctl_t *self)
 {
     dt_bytes_t path;
-    int rc = dtctl_connect (self);
+    uint64_t ttl_ms;
+    int rc = s_take_ttl (self, dtctl_args_value (&self->args, "ttl"), &ttl_ms);
+    rc = rc == 0 ? dtctl_connect (self) : rc;
     if (rc == 0) {
         rc = dtctl_take_path (self, self->args.arguments[0], false, &path);
     }
@@ -187,7 +229,8 @@ int dtctl_mkdir (dtctl_t *self)
     bool parents = dtctl_args_has (&self->args, "parents");
     dt_call_options_t options = dtctl_call_options (self, parents ? DT_PARENTS : 0);
     dt_result_t *result;
-    int code = dt_client_mkdir (self->client, path, &options, &result);
+    int code = ttl_ms > 0 ? dt_client_mkdir_temp (self->client, path, ttl_ms, &options, &result)
+                          : dt_client_mkdir (self->client, path, &options, &result);
     if (code == DT_DIR_EXISTS && parents) {
         // As mkdir -p: what was asked for is so.
         return s_done (self, path, "exists", &result);

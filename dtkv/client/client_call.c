@@ -306,19 +306,19 @@ int dt_client_compare_and_set_async (dt_client_t *self, dt_bytes_t path,
 int dt_client_move_async (dt_client_t *self, dt_bytes_t from, dt_bytes_t to,
                           const dt_call_options_t *options, dt_callback_t *callback, void *user)
 {
-    if (!s_is_valid (from) || !s_is_valid (to)) {
+    if (!client_bytes_valid (from) || !client_bytes_valid (to)) {
         return DT_INVALID;
     }
     client_call_t call = {DT_OPERATION_MOVE, SLOT_WRITE, options, callback, user};
     client_request_t request;
     uint8_t *place;
-    size_t room = 1 + MSGPACK_HEADER_BYTES_MAX + s_room (from) + s_room (to);
+    size_t room = 1 + MSGPACK_HEADER_BYTES_MAX + client_room (from) + client_room (to);
     int rc = client_request_begin (&request, self, &call, room, &place);
     if (rc == 0) {
         *place++ = 0x93;
-        place = s_put_bytes (place, from);
-        place = s_put_bytes (place, to);
-        place = msgpack_put_uint (place, s_flags (options));
+        place = client_put_bytes (place, from);
+        place = client_put_bytes (place, to);
+        place = msgpack_put_uint (place, client_flags (options));
         client_request_end (&request, &call, place);
     }
     return rc;
@@ -328,19 +328,19 @@ int dt_client_increment_async (dt_client_t *self, dt_bytes_t path, int64_t delta
                                const dt_call_options_t *options, dt_callback_t *callback,
                                void *user)
 {
-    if (!s_is_valid (path)) {
+    if (!client_bytes_valid (path)) {
         return DT_INVALID;
     }
     client_call_t call = {DT_OPERATION_INCREMENT, SLOT_WRITE, options, callback, user};
     client_request_t request;
     uint8_t *place;
-    size_t room = 1 + 2 * MSGPACK_HEADER_BYTES_MAX + s_room (path);
+    size_t room = 1 + 2 * MSGPACK_HEADER_BYTES_MAX + client_room (path);
     int rc = client_request_begin (&request, self, &call, room, &place);
     if (rc == 0) {
         *place++ = 0x93;
-        place = s_put_bytes (place, path);
+        place = client_put_bytes (place, path);
         place = msgpack_put_int (place, delta);
-        place = msgpack_put_uint (place, s_flags (options));
+        place = msgpack_put_uint (place, client_flags (options));
         client_request_end (&request, &call, place);
     }
     return rc;

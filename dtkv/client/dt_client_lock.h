@@ -1,8 +1,4 @@
-// dt_client_lock - temporary nodes, sessions of one's own, locks, leader election.
-//
-// The first part are plain calls, one request each, as those of dt_client.h. dt_session_t,
-// dt_lock_t and dt_election are comfort on top: they renew themselves on the client's I/O thread
-// and tell of losses.
+// dt_client_lock - temporary nodes and locks: plain calls, one request each, as those of dt_client.h.
 
 #ifndef DT_CLIENT_LOCK_H
 #define DT_CLIENT_LOCK_H
