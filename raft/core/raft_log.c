@@ -342,8 +342,12 @@ void raft_log_release (raft_log_t *self, raft_index_t upto)
         return;
     }
     uint64_t retained = raft_log_memory_bytes (self) - raft_log_bytes_after (self, upto);
-    while (self->head < self->tail && retained > self->retain_bytes) {
+    while (self->head < self->tail) {
         const raft_log_slot_t *slot = s_slot (self, self->head);
+        bool many = self->tail - self->head > RAFT_LOG_RETAIN_PIECES && slot->piece.last <= upto;
+        if (!many && retained <= self->retain_bytes) {
+            break;
+        }
         dt_assert (slot->piece.last <= upto);
         retained -= slot->piece.bytes;
         s_pop_head (self);

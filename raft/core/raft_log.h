@@ -49,6 +49,8 @@ typedef enum {
     RAFT_TERM_BEYOND,    // past the end
 } raft_term_lookup_t;
 
+enum { RAFT_LOG_RETAIN_PIECES = 4096 };
+
 // Create a log from what is on disk. retain_bytes: see raft_log_release.
 raft_log_t *raft_log_new (const raft_log_start_t *start, uint64_t retain_bytes);
 
@@ -101,7 +103,9 @@ void raft_log_mark_silent (raft_log_t *self, raft_index_t from);
 raft_index_t raft_log_memory_first (const raft_log_t *self);
 
 // Entries up to `upto` are durable and applied: drop whole pieces of them from memory, oldest
-// first, as long as those that stay weigh more than retain_bytes.
+// first, as long as those that stay weigh more than retain_bytes, or are more than
+// RAFT_LOG_RETAIN_PIECES: a piece holds on to what it came in (a frame, the record of whom to
+// answer), several KiB however short its entries are.
 void raft_log_release (raft_log_t *self, raft_index_t upto);
 
 // A snapshot up to `index` (in the log) is durable.

@@ -167,6 +167,22 @@ START_TEST (released_pieces_stay_while_they_fit_the_retention)
 }
 END_TEST
 
+START_TEST (released_pieces_are_not_many_however_short)
+{
+    raft_log_start_t start = {0};
+    raft_log_t *log = raft_log_new (&start, UINT64_C (1) << 40);
+    for (int i = 0; i < RAFT_LOG_RETAIN_PIECES + 10; i++) {
+        s_append (log, 1, 1, 0);
+    }
+    raft_log_release (log, 4);
+    ck_assert_uint_eq (raft_log_memory_first (log), 5); // what is not released yet stays
+    raft_log_release (log, raft_log_last (log));
+    ck_assert_uint_eq (raft_log_memory_first (log), 11);
+    raft_log_check (log);
+    raft_log_destroy (&log);
+}
+END_TEST
+
 enum {
     TWIN_ENTRIES = 600,
 };
@@ -270,6 +286,7 @@ int main (void)
     tcase_add_test (tcase, cluster_time_does_not_go_back_with_a_truncation);
     tcase_add_test (tcase, batch_of_several_terms_is_known_entry_by_entry);
     tcase_add_test (tcase, released_pieces_stay_while_they_fit_the_retention);
+    tcase_add_test (tcase, released_pieces_are_not_many_however_short);
     tcase_add_test (tcase, log_agrees_with_plain_arrays);
     Suite *suite = suite_create ("raft_log");
     suite_add_tcase (suite, tcase);
