@@ -270,6 +270,9 @@ static void s_decode_endpoint (s_body_t *body, char endpoint[RAFT_ENDPOINT_BYTES
     }
     body->left--;
     msgpack_slice_t text = msgpack_cursor_bytes (&body->cursor);
+    if (text.bytes == 0) {
+        return; // of what could not be read, too: then there is no data to look at
+    }
     if (text.bytes > RAFT_ENDPOINT_BYTES_MAX || memchr (text.data, 0, text.bytes)) {
         msgpack_cursor_fail (&body->cursor);
         return;

@@ -470,8 +470,11 @@ void kv_program_read_both (const dtkv_store_t *store, const kv_model_t *model, u
     dt_buffer_t store_reply = {0};
     dt_buffer_t model_reply = {0};
     int code = dtkv_store_read (store, operation, body, bytes, &store_reply);
-    dt_assert (code == kv_model_read (model, operation, body, bytes, &model_reply));
-    s_same_reply (&store_reply, &model_reply);
+    // The past has a twin of its own (test_dtkv_history.c); here it only must do no harm.
+    if (operation != DTKV_OP_GET_AT && operation != DTKV_OP_DIFF) {
+        dt_assert (code == kv_model_read (model, operation, body, bytes, &model_reply));
+        s_same_reply (&store_reply, &model_reply);
+    }
     dt_buffer_deinit (&store_reply);
     dt_buffer_deinit (&model_reply);
 }
